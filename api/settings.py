@@ -1,0 +1,110 @@
+"""Settings of the api room, and those of the whole server: every room's together."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from assistant.settings import AssistantSettings
+from configs.settings import Settings, SettingsError, load, write_default
+from generation.settings import GenerationSettings
+from knowledge.settings import KnowledgeSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: relative paths of settings start here, so that the program works from any directory."""
+HOST_NAME = re.compile(r"\*|[A-Za-z0-9._-]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:]*")
+"""Any, a name or IPv4 address, an IPv6 address."""
+
+
+class ApiSettings(Settings):
+    """Where the server listens and whom it answers."""
+
+    title: ClassVar[str] = "server"
+
+    listen: bool = Field(
+        False, description="answer other machines too (bind 0.0.0.0); without it only this machine (127.0.0.1)"
+    )
+    port: int = Field(8000, ge=1, le=65535, description="port of the page and of every protocol")
+    api_key: tuple[str, ...] = Field(
+        (),
+        description="key that clients must send; better in --api-key-file or the environment: every user sees a command line",
+        json_schema_extra={"secret": True},
+    )
+    api_key_file: Path | None = Field(None, description="file of keys, one a line")
+    allowed_host: tuple[str, ...] = Field(
+        (), description="host name under which the server may be called, beside this machine's own names; * for any"
+    )
+    allowed_origin: tuple[str, ...] = Field(
+        (), description="web page (https://name:port) that may call the server from a browser"
+    )
+    root_path: str = Field("", description="path prefix of a gateway in front, like /api/predict/NAME")
+    request_timeout: int = Field(600, ge=1, le=86400, description="longest time for one answer over the API, in seconds")
+    max_body: int = Field(1, ge=1, le=64, description="largest request that is not a file upload, in MiB")
+    max_upload: int = Field(512, ge=1, le=16384, description="largest upload of files at once, in MiB")
+
+    @field_validator("allowed_host")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(HOST_NAME.fullmatch(host) for host in value):
+            raise ValueError("must be a host name alone, without http:// and port, or *")
+        return tuple(host.rstrip(".").lower() for host in value)
+
+    @field_validator("allowed_origin")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.removesuffix("/").lower() for origin in value)
+        if not all(re.fullmatch(r"https?://[a-z0-9._-]+(:[0-9]{1,5})?", origin) for origin in origins):
+            raise ValueError("must be like https://name:port")
+        return origins
+
+    @field_validator("root_path")
+    @classmethod
+    def _slashes(cls, value: str) -> str:
+        if value and (not value.startswith("/") or any(c in value for c in "?#\\ ")):
+            raise ValueError("must be a path like /api/predict/NAME")
+        return value.rstrip("/")
+
+
+class ServerSettings(ApiSettings, AssistantSettings, KnowledgeSettings, GenerationSettings):
+    """Ask your own documents with your own model on your own machine."""
+
+    @property
+    def address(self) -> str:
+        """The address to bind."""
+        return "0.0.0.0" if self.listen else "127.0.0.1"  # noqa: S104  # what --listen is for
+
+    @property
+    def data(self) -> Path:
+        """The data folder, absolute."""
+        return ROOT / self.data_dir.expanduser()
+
+
+def read(arguments: Sequence[str], program: str) -> ServerSettings:
+    """Return the settings of this start, paths made absolute; raises `SettingsError`."""
+    settings = load(ServerSettings, arguments, os.environ, program)
+    return settings.model_copy(update={"data_dir": settings.data, "api_key": _keys(settings)})
+
+
+def _keys(settings: ServerSettings) -> tuple[str, ...]:
+    keys = [key.strip() for key in settings.api_key]
+    if settings.api_key_file is not None:
+        try:
+            lines = settings.api_key_file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SettingsError(f"--api-key-file {settings.api_key_file} cannot be read: {reason}.") from error
+        found = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+        if not found:
+            raise SettingsError(f"--api-key-file {settings.api_key_file} holds no key.")
+        keys += found
+    if not all(re.fullmatch(r"[!-~]+", key) for key in keys):
+        raise SettingsError("--api-key: a key must be letters, digits and marks of ASCII, without spaces, and not empty.")
+    return tuple(dict.fromkeys(keys))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write_default(ServerSettings))

@@ -1,0 +1,69 @@
+"""Any causal language model that transformers can load, from a folder or the hub: how it comes to be.
+
+Imports neither torch nor transformers before it must, so that a wrong path is told within a second. What the loaded
+model then does is in `generation.transformers_generator`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generation import hub, preflight
+from generation.base import ModelUnusable, Report
+from generation.settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from generation.transformers_generator import TransformersGenerator
+
+NO_MODEL = "No model is configured. Start with --model-path FOLDER (or a hub id like Qwen/Qwen3-0.6B)."
+
+
+class TransformersBackend:
+    """Finds, checks and loads the model that the settings name."""
+
+    def __init__(self, settings: GenerationSettings) -> None:
+        self._settings = settings
+
+    def check(self) -> None:
+        """Raise `ModelUnusable` for a folder that is not safe and whole, an unreachable id, an impossible precision."""
+        folder = self._locate()
+        if folder is not None:
+            preflight.check(folder)
+        if self._settings.precision in ("int8", "int4"):  # the only ones that a machine can lack
+            from generation.placement import choose
+
+            choose(self._settings.precision)
+
+    def load(self, report: Report) -> "TransformersGenerator":
+        """Download what is missing, verify, load, and compute once; raises `ModelUnusable`."""
+        report("looking at the model")
+        folder = self._locate() or hub.download(self._model_path, self._settings.hub_cache, report)
+        preflight.check(folder)
+        preflight.verify_checksums(folder, report)
+        report("loading the libraries")
+        from generation.chat_template import ChatTemplate
+        from generation.placement import choose
+        from generation.transformers_generator import TransformersGenerator
+        from generation.weights import load_model, load_tokenizer
+
+        placement = choose(self._settings.precision)
+        report("loading the tokenizer")
+        tokenizer = load_tokenizer(folder)
+        model = load_model(folder, placement, report)
+        template = ChatTemplate(tokenizer, model.config, self._settings.model_type)
+        template.check()
+        report("ready", 1.0)
+        return TransformersGenerator(self._name(), model, tokenizer, template, self._settings.max_concurrent)
+
+    @property
+    def _model_path(self) -> str:
+        if not self._settings.model_path:
+            raise ModelUnusable(NO_MODEL)
+        return self._settings.model_path
+
+    def _locate(self) -> Path | None:
+        return hub.locate(self._model_path, self._settings.hub_cache)
+
+    def _name(self) -> str:
+        if self._settings.served_model_name:
+            return self._settings.served_model_name[0]
+        return Path(self._model_path).expanduser().resolve().name

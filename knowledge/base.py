@@ -1,0 +1,164 @@
+"""The types of knowledge: what a document, a passage and an ingest job are, and what can go wrong. Knows no library.
+
+Error tree::
+
+    KnowledgeError
+    ├── UnknownBase             no knowledge base of this name
+    ├── UnknownDocument         no document of this name or id in this base
+    ├── BadName                 a name that cannot be a knowledge base's or a document's
+    ├── UnsupportedFormat       no loader for this kind of file
+    ├── TooLarge                over a limit, with the limit
+    ├── UnreadableFile          the file cannot be read, with the reason in words (codes in its docstring)
+    ├── EmptyBase               asked before anything was added
+    ├── EmbedderNotReady        the embedding model is loading or could not be loaded
+    ├── EmbedderMismatch        the base was made with another embedding model
+    ├── StorageFull             the disk is full (or nearly); what is stored stays readable
+    └── StoreInUse              another process holds this data folder
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["waiting", "reading", "chunking", "embedding", "ready", "skipped", "failed", "cancelled"]
+FINAL: frozenset[Stage] = frozenset({"ready", "skipped", "failed", "cancelled"})
+
+
+class KnowledgeError(Exception):
+    """Base of all errors of this room; its text is a sentence for the person who asked."""
+
+
+class UnknownBase(KnowledgeError):
+    """There is no knowledge base of this name."""
+
+
+class UnknownDocument(KnowledgeError):
+    """There is no document of this name in this knowledge base."""
+
+
+class BadName(KnowledgeError):
+    """The name cannot be used; the text says which characters and lengths can."""
+
+
+class UnsupportedFormat(KnowledgeError):
+    """No loader reads this kind of file; the text lists those that are read."""
+
+
+class TooLarge(KnowledgeError):
+    """Over a limit; the text names the limit and the setting."""
+
+
+class UnreadableFile(KnowledgeError):
+    """The file cannot be turned into text.
+
+    `code` is one of: empty, needs_ocr, encrypted, wrong_type, broken, too_large, timed_out, out_of_memory, crashed,
+    interrupted.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class EmptyBase(KnowledgeError):
+    """Nothing has been added to this knowledge base yet."""
+
+
+class EmbedderNotReady(KnowledgeError):
+    """The embedding model is still loading, or failed to load; the text says which."""
+
+
+class EmbedderMismatch(KnowledgeError):
+    """The vectors of this base were made by another embedding model than the one configured."""
+
+
+class StorageFull(KnowledgeError):
+    """The disk is full; documents already stored stay readable."""
+
+
+class StoreInUse(KnowledgeError):
+    """Another process holds this data folder; the text names its process id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Where in its document a passage stands: page (from 1, PDF), headings from the outermost, lines (from 1, text)."""
+
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+    first_line: int | None = None
+    last_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The document a passage is from."""
+
+    base: str
+    document_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document as search returns it; `score` in [0, 1], higher is better."""
+
+    chunk_id: int
+    text: str
+    source: Source
+    locator: Locator
+    score: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that is in a knowledge base, whole; sizes in bytes, characters and chunks; time in Unix seconds."""
+
+    id: int
+    base: str
+    name: str
+    sha256: str
+    size: int
+    characters: int
+    chunks: int
+    pages: int | None
+    version: int
+    added: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The ingest of one file: `part` in [0, 1], `seconds` of work so far, `detail` in words."""
+
+    id: int
+    base: str
+    name: str
+    size: int
+    stage: Stage
+    part: float
+    chunks: int
+    seconds: float
+    detail: str = ""
+    code: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether this job will not change any more."""
+        return self.stage in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class BaseInfo:
+    """A knowledge base and what it holds; `embedder` is the name of the embedding model, "" while it is empty.
+
+    `outdated`: it was made with another model than the present one, and cannot be searched.
+    """
+
+    name: str
+    documents: int
+    chunks: int
+    embedder: str
+    outdated: bool = False

@@ -1,0 +1,258 @@
+"""The tables of bases, documents and chunks. Every function reads or writes within one connection's transaction.
+
+What an index, an original or a job's worker is, it does not know; `shelf.py` changes them together with these rows.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.base import (
+    BadName,
+    BaseInfo,
+    Document,
+    EmbedderMismatch,
+    Locator,
+    Passage,
+    Source,
+    UnknownBase,
+    UnknownDocument,
+)
+from knowledge.chunking import Chunk
+from knowledge.embeddings import short_name
+
+Halves = npt.NDArray[np.float16]
+"""Vectors as they are stored: float16 keeps the cosine to 0.0005, in half the space."""
+
+DEFAULT = "default"
+ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document about to be stored: its facts, its chunks and their vectors, in the same order."""
+
+    base_id: int
+    name: str
+    sha256: str
+    size: int
+    characters: int
+    pages: int | None
+    warnings: tuple[str, ...]
+    chunks: Sequence[Chunk]
+    vectors: Halves
+    embedder: str
+    added: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a transaction did: ids of chunks that are gone and that came, and the hashes that may be unused now."""
+
+    gone: tuple[int, ...] = ()
+    came: tuple[int, ...] = ()
+    hashes: tuple[str, ...] = ()
+
+
+def bases(connection: sqlite3.Connection, embedder: str | None) -> list[BaseInfo]:
+    """Return all bases by name; `embedder` is the identity of the present one, None while it is not known."""
+    rows = connection.execute(
+        "SELECT b.name, count(d.id), coalesce(sum(d.chunks), 0), b.embedder FROM bases b"
+        " LEFT JOIN documents d ON d.base_id = b.id GROUP BY b.id ORDER BY b.folded"
+    )
+    return [
+        BaseInfo(name, documents, chunks, short_name(made_by), bool(embedder and made_by != embedder))
+        if documents
+        else BaseInfo(name, 0, 0, "")
+        for name, documents, chunks, made_by in rows
+    ]
+
+
+def base_id(connection: sqlite3.Connection, name: str) -> int:
+    """Return the id of a base; raises `UnknownBase`."""
+    row = connection.execute("SELECT id FROM bases WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise UnknownBase(f"there is no knowledge base {name[:80]!r}")
+    return int(row[0])
+
+
+def base_ids(connection: sqlite3.Connection) -> list[int]:
+    """Return the ids of all bases."""
+    return [number for (number,) in connection.execute("SELECT id FROM bases ORDER BY id")]
+
+
+def create(connection: sqlite3.Connection, name: str) -> None:
+    """Add a base; raises `BadName` when there is one that differs at most in case."""
+    row = connection.execute("SELECT name FROM bases WHERE folded = ?", (name.casefold(),)).fetchone()
+    if row is not None:
+        raise BadName(f"there is a knowledge base {row[0]!r} already")
+    connection.execute("INSERT INTO bases (name, folded) VALUES (?, ?)", (name, name.casefold()))
+
+
+def made_by(connection: sqlite3.Connection, number: int) -> str | None:
+    """Return the identity of the embedding model of a base; None when it holds no documents."""
+    row = connection.execute(
+        "SELECT embedder FROM bases WHERE id = ? AND EXISTS (SELECT 1 FROM documents WHERE base_id = bases.id)",
+        (number,),
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def documents(connection: sqlite3.Connection, number: int) -> list[Document]:
+    """Return the documents of a base by name."""
+    rows = connection.execute("SELECT * FROM document_rows WHERE base_id = ? ORDER BY name", (number,))
+    return [_document(row) for row in rows]
+
+
+def find(connection: sqlite3.Connection, number: int, name: str) -> Document | None:
+    """Return the document of a name, if it is there."""
+    row = connection.execute("SELECT * FROM document_rows WHERE base_id = ? AND name = ?", (number, name)).fetchone()
+    return _document(row) if row else None
+
+
+def _document(row: tuple[Any, ...]) -> Document:
+    *facts, warnings, _ = row
+    return Document(*facts, warnings=tuple(json.loads(warnings)))  # type: ignore[misc]  # the last of the star
+
+
+def get(connection: sqlite3.Connection, number: int, name: str) -> Document:
+    """Return the document of a name; raises `UnknownDocument`."""
+    found = find(connection, number, name)
+    if found is None:
+        raise UnknownDocument(f"there is no document {name[:200]!r} in this knowledge base")
+    return found
+
+
+def others(connection: sqlite3.Connection, number: int, name: str) -> int:
+    """Return how many documents of other names a base holds or is about to hold."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT name FROM documents WHERE base_id = :base UNION SELECT name FROM jobs WHERE"
+        " base_id = :base AND NOT done) WHERE name != :name",
+        {"base": number, "name": name},
+    ).fetchone()
+    return int(row[0])
+
+
+def chunks_of_others(connection: sqlite3.Connection, number: int, name: str) -> int:
+    """Return how many chunks the documents of other names in a base have."""
+    query = "SELECT coalesce(sum(chunks), 0) FROM documents WHERE base_id = ? AND name != ?"
+    return int(connection.execute(query, (number, name)).fetchone()[0])
+
+
+def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
+    """Return all passages of a document in order, with score 0."""
+    rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))
+    return [_passage(row, {}) for row in rows]
+
+
+def fetch(connection: sqlite3.Connection, scores: Mapping[int, Mapping[str, float]]) -> list[Passage]:
+    """Return the passages of these ids that still exist, in the given order; their score is the one named "score"."""
+    rows = connection.execute(
+        "SELECT * FROM passage_rows WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(scores)),)
+    )
+    found = {row[0]: _passage(row, scores[row[0]]) for row in rows}
+    return [found[number] for number in scores if number in found]
+
+
+def _passage(
+    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int], scores: Mapping[str, float]
+) -> Passage:
+    number, text, base, document_id, name, page, headings, first, last, tokens = row
+    where = Locator(page, tuple(json.loads(headings)), first, last)
+    parts = {name: value for name, value in scores.items() if name != "score"}
+    return Passage(number, text, Source(base, document_id, name), where, scores.get("score", 0.0), parts, tokens)
+
+
+def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
+    """Yield ids and vectors of the chunks of a base, some thousands at a time."""
+    cursor = connection.execute(
+        "SELECT c.id, c.vector FROM documents d JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ?", (number,)
+    )
+    while rows := cursor.fetchmany(ROWS):
+        ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        yield ids, np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(len(rows), -1)
+
+
+def put(connection: sqlite3.Connection, new: NewDocument) -> Change:
+    """Store a document in place of the one of its name; raises `EmbedderMismatch` beside vectors of another model."""
+    old = find(connection, new.base_id, new.name)
+    change = _delete(connection, old) if old else Change()
+    present = made_by(connection, new.base_id)
+    if present is not None and present != new.embedder:
+        raise mismatch(present, new.embedder)
+    connection.execute("UPDATE bases SET embedder = ? WHERE id = ?", (new.embedder, new.base_id))
+    facts = (new.base_id, new.name, new.sha256, new.size, new.characters, len(new.chunks), new.pages)
+    document_id = connection.execute(
+        "INSERT INTO documents (base_id, name, sha256, size, characters, chunks, pages, version, added, warnings)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*facts, old.version + 1 if old else 1, new.added, json.dumps(new.warnings, ensure_ascii=False)),
+    ).lastrowid
+    rows = ((document_id, *_row(chunk), vector.tobytes()) for chunk, vector in zip(new.chunks, new.vectors, strict=True))
+    connection.executemany(
+        "INSERT INTO chunks (document_id, text, page, headings, first_line, last_line, tokens, vector)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    return Change(change.gone, _chunk_ids(connection, document_id or 0), change.hashes)
+
+
+def _row(chunk: Chunk) -> tuple[str, int | None, str, int | None, int | None, int]:
+    where = chunk.locator
+    headings = json.dumps(where.headings, ensure_ascii=False)
+    return chunk.text, where.page, headings, where.first_line, where.last_line, chunk.tokens
+
+
+def remove(connection: sqlite3.Connection, document: Document) -> Change:
+    """Remove a document and its chunks."""
+    return _delete(connection, document)
+
+
+def clear(connection: sqlite3.Connection, number: int, keep: bool) -> Change:
+    """Remove all documents and jobs of a base, and the base itself unless `keep`."""
+    rows = connection.execute(
+        "SELECT sha256 FROM documents WHERE base_id = ? UNION SELECT sha256 FROM jobs WHERE base_id = ?",
+        (number, number),
+    )
+    change = Change(hashes=tuple(sha256 for (sha256,) in rows.fetchall()))
+    connection.execute("DELETE FROM documents WHERE base_id = ?", (number,))
+    connection.execute("DELETE FROM jobs WHERE base_id = ?", (number,))
+    if not keep:
+        connection.execute("DELETE FROM bases WHERE id = ?", (number,))
+    return change
+
+
+def unused(connection: sqlite3.Connection, hashes: Iterable[str]) -> list[str]:
+    """Return those hashes that no document has, and no job that may still be read or tried again."""
+    rows = connection.execute(
+        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM documents WHERE sha256 = value) AND NOT EXISTS"
+        " (SELECT 1 FROM jobs WHERE sha256 = value AND stage NOT IN ('ready', 'skipped'))",
+        (json.dumps(sorted(set(hashes))),),
+    )
+    return [sha256 for (sha256,) in rows]
+
+
+def mismatch(made: str, present: str) -> EmbedderMismatch:
+    """Return the error for vectors of one model beside another."""
+    before, now = short_name(made), short_name(present)
+    if before == now:  # other weights of the same name: only the identities tell them apart
+        before, now = made, present
+    return EmbedderMismatch(
+        f"this knowledge base was made with the embedding model {before}, but the server now uses {now}: set"
+        " --embedding-path back, or remove the documents and add them again"
+    )
+
+
+def _delete(connection: sqlite3.Connection, document: Document) -> Change:
+    change = Change(gone=_chunk_ids(connection, document.id), hashes=(document.sha256,))
+    connection.execute("DELETE FROM documents WHERE id = ?", (document.id,))
+    return change
+
+
+def _chunk_ids(connection: sqlite3.Connection, document_id: int) -> tuple[int, ...]:
+    rows = connection.execute("SELECT id FROM chunks WHERE document_id = ? ORDER BY id", (document_id,))
+    return tuple(number for (number,) in rows)

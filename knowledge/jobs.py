@@ -1,0 +1,152 @@
+"""The table of ingest jobs: what was handed in, how far it is, how it ended. Who works on them, it does not know."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from knowledge.base import FINAL, Job, KnowledgeError, Stage
+from knowledge.store import Store
+
+KEPT = 200
+"""Finished jobs of a base that are remembered; older ones are forgotten."""
+
+CRASHES = 3
+"""A file during whose ingest the process died this often is not tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An unfinished job with what the worker needs to know."""
+
+    job: Job
+    base_id: int
+    sha256: str
+
+
+class Jobs:
+    """Rows of `jobs`, in the order of upload."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, base_id: int, name: str, sha256: str, size: int) -> Job:
+        """Add a waiting job; when this returns it survives a power cut."""
+        with self._store.write() as connection:
+            return self._insert(connection, base_id, name, sha256, size, "waiting", "")
+
+    def add_skipped(self, base_id: int, name: str, sha256: str, size: int) -> Job:
+        """Add a job that is done because the document is there already."""
+        with self._store.write(durable=False) as connection:
+            job = self._insert(connection, base_id, name, sha256, size, "skipped", "unchanged")
+            _prune(connection, base_id)
+            return job
+
+    def _insert(
+        self, connection: sqlite3.Connection, base_id: int, name: str, sha256: str, size: int, stage: Stage, detail: str
+    ) -> Job:
+        values = (base_id, name, sha256, size, stage, float(stage in FINAL), detail)
+        number = connection.execute(
+            "INSERT INTO jobs (base_id, name, sha256, size, stage, part, detail) VALUES (?, ?, ?, ?, ?, ?, ?)", values
+        ).lastrowid
+        return _get(connection, number or 0)
+
+    def get(self, number: int) -> Job:
+        """Return a job; raises `KnowledgeError` when there is none of this number."""
+        with self._store.read() as connection:
+            return _get(connection, number)
+
+    def of(self, base_id: int) -> list[Job]:
+        """Return the jobs of a base."""
+        with self._store.read() as connection:
+            rows = connection.execute("SELECT * FROM job_rows WHERE base_id = ? ORDER BY id", (base_id,))
+            return [_job(row) for row in rows]
+
+    def next(self) -> Task | None:
+        """Return the oldest job that is not done."""
+        with self._store.read() as connection:
+            row = connection.execute("SELECT * FROM job_rows WHERE NOT done ORDER BY id LIMIT 1").fetchone()
+        return Task(_job(row), base_id=row[10], sha256=row[11]) if row else None
+
+    def unfinished(self) -> int:
+        """Return how many files of all bases wait or are worked on."""
+        with self._store.read() as connection:
+            return int(connection.execute("SELECT count(*) FROM jobs WHERE NOT done").fetchone()[0])
+
+    def waits(self, base_id: int, name: str) -> bool:
+        """Return whether a file of this name waits or is worked on."""
+        with self._store.read() as connection:
+            query = "SELECT 1 FROM jobs WHERE base_id = ? AND name = ? AND NOT done LIMIT 1"
+            return connection.execute(query, (base_id, name)).fetchone() is not None
+
+    def begin(self, number: int) -> None:
+        """Count an attempt, before anything of the file is touched."""
+        with self._store.write(durable=False) as connection:
+            connection.execute("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", (number,))
+
+    def note(self, job: Job) -> bool:
+        """Write how far a job is, or how it ended; False when it was done (cancelled, removed) already."""
+        with self._store.write(durable=False) as connection:
+            return note(connection, job)
+
+    def again(self, number: int, attempts: int | None = None) -> Job:
+        """Put a job back to waiting; `attempts` None: the one that was begun is not counted."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET stage = 'waiting', part = 0, chunks = 0, seconds = 0, detail = '', code = '',"
+                " attempts = coalesce(?, max(attempts - 1, 0)) WHERE id = ?",
+                (attempts, number),
+            )
+            return _get(connection, number)
+
+    def dismiss(self, base_id: int) -> list[str]:
+        """Forget the finished jobs of a base; returns the hashes they referred to."""
+        with self._store.write(durable=False) as connection:
+            rows = connection.execute("DELETE FROM jobs WHERE base_id = ? AND done RETURNING sha256", (base_id,))
+            return [sha256 for (sha256,) in rows.fetchall()]
+
+    def resume(self) -> None:
+        """Put what a dead process left unfinished back to waiting, or fail it when it was one crash too many."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET stage = 'failed', code = 'interrupted', detail = ? WHERE attempts >= ? AND NOT done",
+                (f"the server stopped {CRASHES} times while it worked on this file", CRASHES),
+            )
+            connection.execute("UPDATE jobs SET stage = 'waiting', part = 0, detail = '' WHERE NOT done")
+
+
+def note(connection: sqlite3.Connection, job: Job) -> bool:
+    """Write the state of a job within a transaction; False when it was done already."""
+    values: tuple[Any, ...] = (job.stage, job.part, job.chunks, job.seconds, job.detail, job.code, job.id)
+    changed = connection.execute(
+        "UPDATE jobs SET stage = ?, part = ?, chunks = ?, seconds = ?, detail = ?, code = ?"
+        " WHERE id = ? AND NOT done RETURNING base_id",
+        values,
+    ).fetchall()
+    if changed and job.done:
+        _prune(connection, changed[0][0])
+    return bool(changed)
+
+
+def forget(connection: sqlite3.Connection, base_id: int, name: str) -> list[tuple[int, str]]:
+    """Forget all jobs of a name within a transaction, done or not; returns number and hash of each."""
+    rows = connection.execute("DELETE FROM jobs WHERE base_id = ? AND name = ? RETURNING id, sha256", (base_id, name))
+    return list(rows.fetchall())
+
+
+def _get(connection: sqlite3.Connection, number: int) -> Job:
+    row = connection.execute("SELECT * FROM job_rows WHERE id = ?", (number,)).fetchone()
+    if row is None:
+        raise KnowledgeError(f"there is no job {number}")
+    return _job(row)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    return Job(*row[:10])
+
+
+def _prune(connection: sqlite3.Connection, base_id: int) -> None:
+    connection.execute(
+        "DELETE FROM jobs WHERE base_id = ? AND done AND id <= (SELECT id FROM jobs"
+        " WHERE base_id = ? AND done ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (base_id, base_id, KEPT),
+    )

@@ -1,0 +1,268 @@
+"""The room's face: knowledge bases, the documents in them, the files on their way in, and the search.
+
+All methods block and may be called from any thread. Nothing heavy is imported before `load`, so a server can open its
+port first. How any of it is done, the modules below know; who asks, nobody here does.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knowledge import catalog, names
+from knowledge.base import (
+    BaseInfo,
+    Document,
+    EmbedderNotReady,
+    Job,
+    KnowledgeError,
+    Passage,
+    TooLarge,
+)
+from knowledge.embeddings import Embedder, Embedding, Report
+from knowledge.index import Indexes
+from knowledge.ingest import Ingest, Read
+from knowledge.loaders import target_for
+from knowledge.loaders.base import Extract, PageReport
+from knowledge.lock import FolderLock
+from knowledge.originals import MIB, Originals, Received
+from knowledge.search import Search
+from knowledge.shelf import Shelf
+from knowledge.store import Store
+
+if TYPE_CHECKING:
+    from knowledge.settings import KnowledgeSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+PART = MIB
+
+MOST_WAITING = 10_000
+"""Files that wait to be read, in all knowledge bases together."""
+
+log = logging.getLogger(__name__)
+
+
+def _no_fault(point: str) -> None:
+    """Go on: tests stop here."""
+
+
+class Library:
+    """Everything that is kept below `settings.data_dir`.
+
+    `read` turns a file into its text (default: the sandbox), `embedder` text into vectors (default: the settings'
+    model), and `fault` is told the name of each step of a change, so that tests can stop there.
+    """
+
+    def __init__(
+        self,
+        settings: "KnowledgeSettings",
+        read: Read | None = None,
+        embedder: Embedding | None = None,
+        fault: Callable[[str], None] = _no_fault,
+    ) -> None:
+        folder = ROOT / settings.data_dir
+        self.state = "not opened"
+        self._folder = folder
+        self._settings = settings
+        self._embedder: Embedding = embedder or Embedder(settings.embedding_path)
+        self._lock = FolderLock(folder / "knowledge.lock")
+        self._store = Store(folder / "knowledge.db")
+        self._indexes = Indexes()
+        self._originals = Originals(folder / "originals", settings.min_free_disk * MIB, fault)
+        self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
+        self._search = Search(self._store, self._indexes, self._embedder)
+        self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
+        self._loading = threading.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the embedding model is loaded: else nothing can be searched, and jobs wait."""
+        return self.state == "ready"
+
+    @property
+    def embedder_name(self) -> str:
+        """The name of the embedding model."""
+        return self._embedder.name
+
+    def open(self) -> None:
+        """Claim the data folder, open what is kept, and take up unfinished jobs.
+
+        Raises `StoreInUse` when another process has it, `KnowledgeError` when it is damaged or cannot be written.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise KnowledgeError(f"{self._folder} cannot be made: {error.strerror}") from error
+        self._lock.acquire()
+        try:
+            self._store.open()
+            self._originals.open()
+            self._shelf.clean()
+            if not any(base.name == catalog.DEFAULT for base in self.bases()):
+                self.create(catalog.DEFAULT)
+            self._ingest.start()
+        except BaseException:
+            self._store.close()
+            self._lock.release()
+            raise
+        self.state = "the embedding model is not loaded yet"
+
+    def load(self, report: Report) -> None:
+        """Load the embedding model and the indexes; blocks for seconds. Raises `EmbedderNotReady` with the reason.
+
+        `report` is told what is being done, and the part of it in [0, 1] where that is known.
+        """
+        with self._loading:
+            self.state = "the embedding model is loading"
+            try:
+                self._embedder.load(report)
+                self._rebuild(report)
+            except Exception as error:
+                self.state = str(error) or type(error).__name__
+                raise
+            self.state = "ready"
+        self._ingest.allow()
+
+    def _rebuild(self, report: Report) -> None:
+        with self._store.read() as connection:
+            numbers = catalog.base_ids(connection)
+        for done, number in enumerate(numbers):
+            report(f"reading knowledge base {done + 1} of {len(numbers)}", done / len(numbers))
+            try:
+                self._shelf.rebuild(number, self._embedder.identity)
+            except (KnowledgeError, ValueError):  # this one's rows are damaged, which a search of it will say
+                log.exception("a knowledge base cannot be read; the others can be searched")
+
+    def close(self) -> None:
+        """Stop the work within seconds and give the data folder up; unfinished jobs begin again at the next `open`."""
+        self.state = "closed"
+        self._ingest.close()
+        self._store.close()
+        self._lock.release()
+
+    def bases(self) -> list[BaseInfo]:
+        """Return all knowledge bases by name."""
+        identity = self._embedder.identity if self.ready else None
+        with self._store.read() as connection:
+            return catalog.bases(connection, identity)
+
+    def create(self, name: str) -> BaseInfo:
+        """Make an empty knowledge base; raises `BadName`, also when there is one of this name."""
+        plain = names.base_name(name)
+        with self._store.write() as connection:
+            catalog.create(connection, plain)
+        return BaseInfo(plain, 0, 0, "")
+
+    def delete(self, name: str) -> None:
+        """Remove a knowledge base with all it holds; the one named "default" is emptied and stays."""
+        number = self._base(name)
+        self._shelf.clear(number, keep=names.same(name) == catalog.DEFAULT)
+        self._ingest.stop_base(number)
+
+    def add(self, base: str, name: str, data: bytes) -> Job:
+        """Hand in a file: safe on the disk when this returns, in the base when its job is ready.
+
+        Raises `UnknownBase`, `BadName`, `UnsupportedFormat`, `TooLarge`, `StorageFull`.
+        """
+        return self._add(base, name, (data,))
+
+    def add_file(self, base: str, name: str, path: Path) -> Job:
+        """Hand in a file that lies at `path`, which is copied and may be removed afterwards; else as `add`."""
+        try:
+            with path.open("rb") as file:
+                return self._add(base, name, iter(lambda: file.read(PART), b""))
+        except OSError as error:
+            raise KnowledgeError(f"the upload cannot be read: {error.strerror}") from error
+
+    def _add(self, base: str, name: str, parts: Iterable[bytes]) -> Job:
+        number, plain = self._base(base), names.document_name(name)
+        target_for(plain)
+        self._refuse_too_many(number, plain)
+        self._refuse_long_queue()
+        received = self._originals.receive(parts, self._settings.max_file_size * MIB)
+        job = self._keep(number, plain, received)
+        self._ingest.wake()
+        return self._ingest.live(job)
+
+    def _keep(self, number: int, name: str, received: Received) -> Job:
+        try:
+            return self._shelf.receive(number, name, received)
+        except BaseException:
+            self._originals.drop(received)
+            raise
+
+    def _refuse_too_many(self, number: int, name: str) -> None:
+        with self._store.read() as connection:
+            others = catalog.others(connection, number, name)
+        if others >= self._settings.max_documents:
+            raise TooLarge(f"the knowledge base holds {others} documents, which is the most (--max-documents)")
+
+    def _refuse_long_queue(self) -> None:
+        if self._shelf.jobs.unfinished() >= MOST_WAITING:
+            raise TooLarge(f"{MOST_WAITING:,} files are waiting to be read already: try again when some are done")
+
+    def jobs(self, base: str) -> list[Job]:
+        """Return the unfinished jobs of a base and the latest finished ones, in the order of upload."""
+        return [self._ingest.live(job) for job in self._shelf.jobs.of(self._base(base))]
+
+    def job(self, number: int) -> Job:
+        """Return one job; raises `KnowledgeError` when there is none of this number."""
+        return self._ingest.live(self._shelf.jobs.get(number))
+
+    def cancel(self, number: int) -> Job:
+        """Give up a job, waiting or in work; one that is done stays as it is."""
+        return self._ingest.cancel(number)
+
+    def retry(self, number: int) -> Job:
+        """Begin a failed or cancelled job again."""
+        job = self._shelf.jobs.get(number)
+        if job.stage not in ("failed", "cancelled"):
+            raise KnowledgeError(f"the file {job.name!r} is {job.stage}: only what failed or was cancelled can be retried")
+        again = self._shelf.jobs.again(number, attempts=0)
+        self._ingest.wake()
+        return self._ingest.live(again)
+
+    def dismiss(self, base: str) -> None:
+        """Clear the finished jobs of a base from the list."""
+        self._shelf.dismiss(self._base(base))
+
+    def documents(self, base: str) -> list[Document]:
+        """Return the documents of a base by name."""
+        with self._store.read() as connection:
+            return catalog.documents(connection, catalog.base_id(connection, names.same(base)))
+
+    def remove(self, base: str, name: str) -> None:
+        """Remove a document, and what waits under its name; when this returns it is never found again."""
+        self._ingest.stop(self._shelf.remove(self._base(base), names.same(name)))
+
+    def passages(self, base: str, name: str) -> list[Passage]:
+        """Return all passages of a document in order, with score 0."""
+        with self._store.read() as connection:
+            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+            return catalog.passages(connection, document.id)
+
+    def original(self, base: str, name: str) -> bytes:
+        """Return the bytes of a document as they were uploaded."""
+        with self._store.read() as connection:
+            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+        return self._originals.read(document.sha256)
+
+    def search(self, base: str, query: str, top_k: int) -> list[Passage]:
+        """Return up to `top_k` (at most 50) passages, the best first.
+
+        Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
+        """
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+        return self._search.search(names.same(base), query, top_k)
+
+    def _base(self, name: str) -> int:
+        with self._store.read() as connection:
+            return catalog.base_id(connection, names.same(name))
+
+
+def _sandboxed(path: Path, name: str, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
+    from knowledge import sandbox
+
+    return sandbox.read(path, name, settings, report, cancelled)

@@ -1,0 +1,135 @@
+"""The program inside the sandbox: limits itself, then runs one loader on one file and writes what it finds to a pipe.
+
+`knowledge.sandbox` starts it as a script with one argument, a JSON object: target ("module:function"), path, search
+(folders to import from), parent (process id), memory (MiB), seconds (of CPU). It writes JSON, a list a line::
+
+    ["page", 3, 120]
+    ["block", text, kind, page, headings, first_line, last_line]
+    ["done", pages, warnings]          or        ["error", code, message]
+
+Until the limits stand it imports nothing but small parts of the standard library. It knows no settings and no format.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from knowledge.loaders.base import Block, Extract
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+SIGKILL = 9
+OPEN_FILES = 64
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.startfile", "pty.spawn")
+
+
+def main(job: dict[str, Any], out: TextIO) -> None:
+    """Read the job's file under the job's limits; the outcome, whatever it is, is one last line on `out`."""
+    die_with(job["parent"])
+    limit(job["memory"], job["seconds"])
+    sys.addaudithook(refuse_outside)
+    sys.path += job["search"]
+    for line in lines_of(job["target"], job["path"], out):
+        print(json.dumps(line, ensure_ascii=False), file=out)
+    out.flush()
+
+
+def lines_of(target: str, path: str, out: TextIO) -> Iterator[list[Any]]:
+    """Yield the lines of the outcome; pages are reported to `out` while reading."""
+    from pathlib import Path
+
+    from knowledge.base import UnreadableFile
+    from knowledge.loaders import load
+
+    def report(page: int, pages: int) -> None:
+        print(json.dumps(["page", page, pages]), file=out, flush=True)
+
+    try:
+        extract = load(target)(Path(path), report)
+    except UnreadableFile as error:
+        yield ["error", error.code, str(error)]
+    except MemoryError:
+        yield ["error", "out_of_memory", ""]
+    except RecursionError:
+        yield ["error", "broken", "the file is nested too deeply to be read"]
+    except Exception as error:  # the edge of foreign libraries: whatever they raise, the file is at fault
+        yield ["error", "broken", f"the file is damaged or not what its name says ({type(error).__name__})"]
+    else:
+        yield from encoded(extract)
+
+
+def encoded(extract: "Extract") -> Iterator[list[Any]]:
+    """Yield an extract as lines."""
+    for block in extract.blocks:
+        yield block_line(block)
+    yield ["done", extract.pages, list(extract.warnings)]
+
+
+def block_line(block: "Block") -> list[Any]:
+    """Return a block as a line; `knowledge.sandbox.block_of` is the way back."""
+    at = block.locator
+    return ["block", block.text, block.kind, at.page, list(at.headings), at.first_line, at.last_line]
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the thread that started this process ends; the server may be killed at any time (F-36)."""
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):  # not Linux: the parent's own clean-up has to do
+        return
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:  # it was gone before the request was made
+        os._exit(1)
+
+
+def limit(memory: int, seconds: int) -> None:
+    """Limit this process to `memory` MiB of address space and `seconds` of CPU: no written byte, no core, no child."""
+    try:
+        import resource
+    except ImportError:  # Windows: the parent's clock is the only limit
+        return
+    limits = {
+        resource.RLIMIT_AS: memory * 1024 * 1024,
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NPROC: 0,
+    }
+    for kind, value in limits.items():
+        _, hard = resource.getrlimit(kind)
+        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        # A hard CPU limit equal to the soft one would send SIGKILL, which says less than SIGXCPU.
+        above = soft + 1 if kind == resource.RLIMIT_CPU and soft == value else soft
+        with contextlib.suppress(ValueError, OSError):  # macOS knows no RLIMIT_AS
+            resource.setrlimit(kind, (soft, above if hard == resource.RLIM_INFINITY else min(above, hard)))
+
+
+def refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse network, processes and writing; an audit hook, which Python code can neither pass nor take off."""
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & WRITING and path != os.devnull:
+            raise PermissionError("the sandbox writes no file")
+    elif event.startswith(FORBIDDEN):
+        raise PermissionError(f"the sandbox allows no {event}")
+
+
+def private_output() -> TextIO:
+    """Return the pipe to the parent as a file of our own, so that a library's prints cannot get between the lines."""
+    pipe = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return os.fdopen(pipe, "w", encoding="utf-8", errors="replace", buffering=1024 * 64)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), private_output())
+    os._exit(0)  # nothing is left to be done, and a native library's clean-up could still crash

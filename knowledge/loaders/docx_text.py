@@ -1,0 +1,98 @@
+"""The text inside a paragraph of a Word document: what is seen, each word once. Knows no styles and no tables.
+
+Walks everything a run can be wrapped in (links, insertions, content controls, smart tags, fields), and leaves out what
+is deleted or moved away, and the second copies that documents carry for older programs (`mc:Fallback`).
+"""
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from knowledge.loaders.docx_styles import child, local, value
+
+GONE = {"del", "moveFrom", "delText", "instrText", "pPr", "rPr", "sdtPr", "sdtEndPr", "tblPr", "trPr", "tcPr"}
+WORDS = {"t"}
+SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+MATH = {"sup": "^", "sub": "_", "den": " / "}
+BLOCKS = {"p", "tbl", "altChunk"}
+
+
+def seen(element: Element) -> Iterator[Element]:
+    """Yield the children that a reader sees: nothing deleted, and of alternatives the first that has text."""
+    for inner in element:
+        name = local(inner)
+        if name == "AlternateContent":
+            yield from _chosen(inner)
+        elif name not in GONE:
+            yield inner
+
+
+def _chosen(alternatives: Element) -> Iterator[Element]:
+    for name in ("Choice", "Fallback"):
+        choice = child(alternatives, name)
+        if choice is not None and any(local(inner) in WORDS and inner.text for inner in choice.iter()):
+            yield choice
+            return
+
+
+def text_of(element: Element) -> str:
+    """Return the text of a paragraph or of anything in it, text boxes left out (see `boxes_in`)."""
+    parts: list[str] = []
+    _collect(element, parts)
+    return "".join(parts).strip()
+
+
+def _collect(element: Element, parts: list[str]) -> None:
+    for inner in seen(element):
+        name = local(inner)
+        if name in WORDS:
+            parts.append(inner.text or "")
+        elif name in SIGNS:
+            parts.append(SIGNS[name])
+        elif name == "oMath":
+            parts.append(f" {formula_of(inner)} ")
+        elif name != "txbxContent":
+            _collect(inner, parts)
+            if name == "p":  # paragraphs in a note or a cell
+                parts.append("\n")
+
+
+def formula_of(element: Element) -> str:
+    """Return a formula on one line: "E=m c^2"; raised, lowered and divided parts, brackets and sums are told."""
+    parts: list[str] = []
+    for inner in seen(element):
+        name = local(inner)
+        if name in WORDS:
+            parts.append(inner.text or "")
+        elif name == "d":
+            parts.append(f"({formula_of(inner)})")
+        else:
+            sign = value(child(inner, "naryPr", "chr")) or "∫" if name == "nary" else ""
+            parts.append(MATH.get(name, " ") + sign + formula_of(inner))
+    return " ".join("".join(parts).split()).replace("^ ", "^").replace("_ ", "_")
+
+
+def boxes_in(element: Element) -> Iterator[Element]:
+    """Yield the contents of the text boxes anchored in a paragraph; boxes in boxes belong to the outer one."""
+    for inner in seen(element):
+        if local(inner) == "txbxContent":
+            yield inner
+        else:
+            yield from boxes_in(inner)
+
+
+def notes_in(element: Element) -> Iterator[tuple[str, str]]:
+    """Yield ("footnote" or "endnote", id) for each note that the text refers to."""
+    for inner in element.iter():
+        name = local(inner)
+        if name in ("footnoteReference", "endnoteReference"):
+            yield name.removesuffix("Reference"), value(inner, "id") or ""
+
+
+def parts_in(element: Element, *names: str) -> Iterator[Element]:
+    """Yield the nearest descendants with one of these names (paragraphs and tables when none is given), in order."""
+    wanted = set(names) or BLOCKS
+    for inner in seen(element):
+        if local(inner) in wanted:
+            yield inner
+        else:
+            yield from parts_in(inner, *names)

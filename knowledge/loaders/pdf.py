@@ -1,0 +1,166 @@
+"""PDF to paragraphs with page numbers: by PDFium, and by pypdf where PDFium cannot open the file.
+
+Reads what is written as text; does not recognise pictures of text (OCR), follow links, open attachments or run scripts.
+PDFium is not thread-safe: one process reads one file (the sandbox).
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knowledge.base import Locator, UnreadableFile
+from knowledge.loaders import magic
+from knowledge.loaders.base import Block, Extract, PageReport
+from knowledge.loaders.cleaning import Cleaner
+from knowledge.loaders.lines import Line, paragraphs
+from knowledge.loaders.pdf_lines import lines_of
+
+MAX_PAGES = 2000
+PASSWORD, SECURITY = 4, 5
+"""PDFium's error codes for a password that is missing and for a kind of encryption it does not know."""
+
+NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+"""Fonts of formulas put signs at control characters; that is usual and worth no warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its lines, whether anything is drawn on it, whether it could be read at all."""
+
+    lines: tuple[Line, ...]
+    drawn: bool = False
+    broken: bool = False
+
+
+def read(path: Path, report: PageReport) -> Extract:
+    """Return the paragraphs of a PDF; raises `UnreadableFile` when it is none, encrypted, too long, or has no text."""
+    head = magic.head_of(path)
+    if b"%PDF-" not in head:
+        raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, "a PDF document"))
+    cleaner, blocks, pages = Cleaner(), [], []
+    for number, count, page in pages_of(path):
+        texts = [cleaner.clean(text.translate(NO_GLYPHS)) for text in paragraphs(page.lines)]
+        blocks += [Block(text, Locator(page=number)) for text in texts if text.strip()]
+        pages.append(page)
+        report(number, count)
+    if not blocks:
+        raise no_text(pages)
+    return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()))
+
+
+def pages_of(path: Path) -> Iterator[tuple[int, int, Page]]:
+    """Yield number, count and content of each page, by whichever library can open the file."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(path)
+        count = len(document)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in (PASSWORD, SECURITY):
+            raise encrypted() from error
+        yield from pages_by_pypdf(path)
+        return
+    check_count(count)
+    for index in range(count):
+        yield index + 1, count, page_by_pdfium(document, index)
+
+
+def page_by_pdfium(document: Any, index: int) -> Page:
+    """Return one page as PDFium reads it."""
+    import pypdfium2
+
+    try:
+        page = document[index]
+        text_page = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        return Page((), broken=True)
+    text = text_page.get_text_range()
+    lines = tuple(lines_of(text, text_page, page.get_cropbox())) if text.strip() else ()
+    drawn = not lines and any(True for _ in page.get_objects(max_depth=1))
+    text_page.close()
+    page.close()
+    return Page(lines, drawn)
+
+
+def pages_by_pypdf(path: Path) -> Iterator[tuple[int, int, Page]]:
+    """Yield the pages as pypdf reads them; it repairs files that PDFium gives up."""
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for every odd glyph otherwise
+    try:
+        reader = pypdf.PdfReader(path)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise encrypted()
+        count = reader.get_num_pages()
+        check_count(count)
+        for index in range(count):
+            yield index + 1, count, page_by_pypdf(reader, index)
+    except (UnreadableFile, MemoryError):
+        raise
+    except Exception as error:
+        raise UnreadableFile("broken", "the PDF is damaged and cannot be repaired") from error
+
+
+def page_by_pypdf(reader: Any, index: int) -> Page:
+    """Return one page as pypdf reads it."""
+    try:
+        text = reader.pages[index].extract_text()
+    except MemoryError:
+        raise
+    except Exception:
+        return Page((), broken=True)
+    return Page(tuple(Line(line) for line in text.split("\n")), drawn=True)
+
+
+def check_count(pages: int) -> None:
+    """Raise for more pages than are read."""
+    if pages > MAX_PAGES:
+        raise UnreadableFile("too_large", f"it has {pages:,} pages; {MAX_PAGES:,} are read at most: split it")
+
+
+def encrypted() -> UnreadableFile:
+    """Return the error for a file that needs a password."""
+    return UnreadableFile("encrypted", "the PDF needs a password: save it without one")
+
+
+def no_text(pages: list[Page]) -> UnreadableFile:
+    """Return the error for a document in which no page has text."""
+    count, drawn = len(pages), sum(page.drawn for page in pages)
+    if not pages:
+        return UnreadableFile("empty", "the PDF has no pages")
+    if all(page.broken for page in pages):
+        return UnreadableFile("broken", f"the PDF is damaged: none of its {count} pages can be read")
+    if drawn:
+        return UnreadableFile(
+            "needs_ocr", f"it holds pictures of text, not text ({drawn} of {count} pages): run it through OCR first"
+        )
+    return UnreadableFile("empty", f"the file holds no text: its {count} pages are blank")
+
+
+def about(pages: list[Page]) -> Iterator[str]:
+    """Yield the warnings about pages without text."""
+    broken = [number for number, page in enumerate(pages, 1) if page.broken]
+    drawn = [number for number, page in enumerate(pages, 1) if page.drawn and not any(line.text for line in page.lines)]
+    if drawn:
+        yield f"{ranges(drawn)} no text (images?)".replace("#", "has" if len(drawn) == 1 else "have")
+    if broken:
+        yield f"{ranges(broken)} damaged and left out".replace("#", "is" if len(broken) == 1 else "are")
+
+
+def ranges(numbers: list[int]) -> str:
+    """Return [3, 7, 8, 9] as "pages 3, 7-9 #", where # stands for the verb."""
+    text = re.sub(r"(?<=\d),", ", ", ",".join(runs(numbers)))
+    return f"page{'s' if len(numbers) > 1 else ''} {text} #"
+
+
+def runs(numbers: list[int]) -> Iterator[str]:
+    """Yield the runs of rising numbers: [3, 7, 8, 9] as "3", "7-9"."""
+    start = previous = numbers[0]
+    for number in [*numbers[1:], -1]:
+        if number != previous + 1:
+            yield str(start) if start == previous else f"{start}-{previous}"
+            start = number
+        previous = number

@@ -1,0 +1,225 @@
+"""Reads a file in a child process that can be killed: no parser's bug, bomb or endless loop reaches the server.
+
+The child (`loaders/child.py`) is limited in memory, CPU time, open files and output, has no network, writes nothing,
+and dies with the thread that waits for it. This module starts it, follows it, and turns each of its ends into an
+`Extract` or an `UnreadableFile`. It knows no format. It keeps no state: any number of threads may read at once.
+"""
+
+import contextlib
+import json
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from knowledge.base import Locator, UnreadableFile
+from knowledge.loaders import target_for
+from knowledge.loaders.base import Block, Extract, PageReport
+
+if TYPE_CHECKING:
+    from knowledge.settings import KnowledgeSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+CHILD = ROOT / "knowledge" / "loaders" / "child.py"
+CPU_SECONDS = 30
+OUTPUT_LIMIT = 64 * 1024 * 1024
+NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""All the child gets of the environment: a Python built as a shared library does not start without."""
+TICK = 0.05
+"""Seconds between two looks at the clock and at `cancelled`."""
+
+
+class Cancelled(Exception):
+    """The reading was given up because `cancelled` was set; the child is gone."""
+
+
+def read(path: Path, name: str, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
+    """Return the text of the file at `path`, whose format its `name` tells.
+
+    Calls `report(page, pages)` in this thread while reading. Raises `UnsupportedFormat`, `UnreadableFile` or
+    `Cancelled`; whichever way it ends, the child is dead and reaped.
+    """
+    child = start(target_for(name), path, settings)
+    found, memory = _Found(settings.max_characters, report), _Memory(child.pid)
+    closed = False
+    try:
+        for line in _lines(child, settings.parse_seconds, cancelled, memory):
+            found.take(line)
+        closed = True
+    finally:
+        status = _stop(child, patience=1.0 if closed else 0.0)
+    if not found.whole:
+        raise _ended(status, memory.peak, settings)
+    return found.extract()
+
+
+def start(target: str, path: Path, settings: "KnowledgeSettings") -> subprocess.Popen[bytes]:
+    """Start the child that reads `path` by `target` ("module:function"); its standard output is the pipe to read."""
+    job = {
+        "target": target,
+        "path": str(path.resolve()),
+        "search": [str(ROOT), *(str(Path(entry).resolve()) for entry in sys.path if entry)],
+        "parent": os.getpid(),
+        "memory": settings.parse_memory,
+        "seconds": min(CPU_SECONDS, settings.parse_seconds),
+    }
+    return subprocess.Popen(
+        # -I -S: neither the environment nor a site file runs code before the limits stand; `search` replaces site.
+        [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD), json.dumps(job)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={name: os.environ[name] for name in NEEDED if name in os.environ},
+        start_new_session=True,
+        bufsize=0,
+    )
+
+
+class _Memory:
+    """The most memory that the child was seen to hold: `peak`, in MiB; 0 where the system does not tell.
+
+    Its resource usage would tell it more easily, but begins with what this process held when it started the child.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.peak = 0
+        self._status = Path(f"/proc/{pid}/status")
+
+    def look(self) -> None:
+        """Look again; a child that has just ended holds nothing any more."""
+        with contextlib.suppress(OSError):
+            found = re.search(rb"VmHWM:\s+(\d+) kB", self._status.read_bytes())
+            self.peak = max(self.peak, int(found[1]) // 1024) if found else self.peak
+
+
+def _lines(child: subprocess.Popen[bytes], seconds: int, cancelled: threading.Event, memory: _Memory) -> Iterator[bytes]:
+    """Yield the child's lines until its pipe closes; raises when `seconds`, output or patience are over."""
+    deadline, size, rest = time.monotonic() + seconds, 0, bytearray()
+    assert child.stdout is not None  # noqa: S101 (tells the type: it was started with a pipe)
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while True:
+            if cancelled.is_set():
+                raise Cancelled
+            if time.monotonic() > deadline:
+                raise _timed_out(seconds)
+            memory.look()
+            if not selector.select(TICK):
+                continue
+            data = os.read(child.stdout.fileno(), 1 << 16)
+            if not data:
+                return
+            size += len(data)
+            if size > OUTPUT_LIMIT:
+                raise UnreadableFile("too_large", f"its text is larger than {OUTPUT_LIMIT >> 20} MiB")
+            rest += data
+            if b"\n" in data:
+                *lines, tail = bytes(rest).split(b"\n")
+                rest = bytearray(tail)
+                yield from lines
+
+
+def _stop(child: subprocess.Popen[bytes], patience: float) -> int:
+    """Let the child end for `patience` seconds, then kill its group; reap it.
+
+    Returns its exit status; a negative one is a signal's number.
+    """
+    try:
+        child.wait(patience)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    if child.stdout:
+        child.stdout.close()
+    return child.wait()
+
+
+class _Found:
+    """What the child has told so far. A child taken over by its file may write anything, so every line is checked."""
+
+    def __init__(self, max_characters: int, report: PageReport) -> None:
+        self.whole = False
+        self._blocks: list[Block] = []
+        self._characters = 0
+        self._max_characters = max_characters
+        self._report = report
+        self._pages: int | None = None
+        self._warnings: tuple[str, ...] = ()
+
+    def take(self, line: bytes) -> None:
+        """Take in one line; raises the `UnreadableFile` it tells of, or that its text is too long."""
+        try:
+            kind, *values = json.loads(line)
+            if kind == "page":
+                page, pages = map(int, values)
+            elif kind == "block":
+                self._blocks.append(block_of(values))
+            elif kind == "done":
+                self._pages, self._warnings = _done_of(values)
+            else:
+                code, message = map(str, values)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UnreadableFile("broken", "reading it gave an answer that could not be understood") from error
+        if kind == "page":
+            self._report(page, pages)
+        elif kind == "block":
+            self._count(len(self._blocks[-1].text))
+        elif kind == "done":
+            self.whole = True
+        else:
+            raise _told(code, message)
+
+    def _count(self, characters: int) -> None:
+        self._characters += characters
+        if self._characters > self._max_characters:
+            limit = f"{self._max_characters:,} characters (--max-characters)"
+            raise UnreadableFile("too_large", f"its text is longer than {limit}")
+
+    def extract(self) -> Extract:
+        """Return the whole; raises when there is no text in it."""
+        if not any(block.text.strip() for block in self._blocks):
+            raise UnreadableFile("empty", "the file holds no text")
+        return Extract(tuple(self._blocks), self._pages, self._warnings)
+
+
+def block_of(values: list[Any]) -> Block:
+    """Return the block that a line's values tell; raises `ValueError` or `TypeError` for anything else."""
+    text, kind, page, headings, first, last = values
+    if not isinstance(text, str) or kind not in ("text", "code", "table"):
+        raise ValueError("not a block")
+    numbers = [None if number is None else int(number) for number in (page, first, last)]
+    return Block(text, Locator(numbers[0], tuple(map(str, headings)), numbers[1], numbers[2]), kind)
+
+
+def _done_of(values: list[Any]) -> tuple[int | None, tuple[str, ...]]:
+    pages, warnings = values
+    return None if pages is None else int(pages), tuple(map(str, warnings))
+
+
+def _told(code: str, message: str) -> UnreadableFile:
+    """Return the error that the child names."""
+    return UnreadableFile(code, message or "reading it needs more memory than allowed (--parse-memory)")
+
+
+def _timed_out(seconds: int) -> UnreadableFile:
+    return UnreadableFile("timed_out", f"reading it takes longer than {seconds} s (--parse-seconds)")
+
+
+def _ended(status: int, peak: int, settings: "KnowledgeSettings") -> UnreadableFile:
+    """Return the error for a child that ended without a last word."""
+    if status == -signal.SIGXCPU:
+        return _timed_out(min(CPU_SECONDS, settings.parse_seconds))
+    # Native code mostly aborts where memory is refused. Address space is limited, but only resident memory can be seen.
+    if peak > settings.parse_memory * 0.6:
+        return UnreadableFile("out_of_memory", f"reading it needs more than {settings.parse_memory} MiB (--parse-memory)")
+    if status < 0:
+        return UnreadableFile("crashed", f"reading it crashed (signal {-status}): the file may be damaged")
+    return UnreadableFile("crashed", f"reading it ended without a result (exit status {status}): the file may be damaged")

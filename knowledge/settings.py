@@ -1,0 +1,36 @@
+"""Settings of the knowledge room. Imports no library of it."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+
+from configs.settings import Settings
+
+MIB = 1024 * 1024
+
+
+class KnowledgeSettings(Settings):
+    """What is kept of documents, where, and within which limits."""
+
+    title: ClassVar[str] = "knowledge"
+
+    data_dir: Path = Field(Path("data"), description="folder for everything the server keeps (relative: below the checkout)")
+    embedding_path: str | None = Field(
+        None,
+        description="directory or hub id of a sentence-transformers model; unset: all-MiniLM-L6-v2 (English) from its package",
+    )
+    chunk_tokens: int = Field(200, ge=32, le=4096, description="longest passage, in tokens of the embedding model")
+    chunk_overlap: int = Field(20, ge=0, le=1024, description="tokens that neighbouring passages share")
+    max_file_size: int = Field(20, ge=1, le=1024, description="largest document, in MiB")
+    max_characters: int = Field(10_000_000, ge=1000, description="longest text of one document, in characters")
+    max_documents: int = Field(10_000, ge=1, description="documents in one knowledge base")
+    parse_seconds: int = Field(60, ge=1, le=3600, description="longest time to read one file, in seconds")
+    parse_memory: int = Field(1024, ge=256, le=65536, description="memory to read one file, in MiB")
+    min_free_disk: int = Field(1024, ge=0, description="refuse uploads when less disk is free, in MiB")
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> "KnowledgeSettings":
+        if self.chunk_overlap * 2 > self.chunk_tokens:
+            raise ValueError(f"--chunk-overlap {self.chunk_overlap} is more than half of --chunk-tokens {self.chunk_tokens}")
+        return self

@@ -1,0 +1,144 @@
+"""What is kept of a knowledge base, in three places changed in the order that a crash forgives.
+
+1. The database: one transaction. From its commit on, the change has happened.
+2. The index in memory: under its lock from just before the commit, so a search finds the old document or the new one,
+   never half of each and never neither, and does not wait while rows are written.
+3. The originals: bytes nobody refers to are removed last; what a crash leaves over is removed at the next start.
+
+It does not know how a file becomes chunks, nor who asks.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+import numpy as np
+
+from knowledge import catalog, jobs
+from knowledge.base import Job, UnknownDocument
+from knowledge.catalog import Change, NewDocument
+from knowledge.index import Indexes
+from knowledge.jobs import Jobs
+from knowledge.originals import Originals, Received
+from knowledge.store import Store
+
+NO_VECTORS = np.empty((0, 0), dtype=np.float16)
+
+
+class Withdrawn(Exception):
+    """The job was cancelled, or its base removed, before its document was stored."""
+
+
+class Shelf:
+    """Store, index and originals, changed together; `fault` is told each step's name, for tests that stop there."""
+
+    def __init__(self, store: Store, indexes: Indexes, originals: Originals, fault: Callable[[str], None]) -> None:
+        self.jobs = Jobs(store)
+        self._store = store
+        self._indexes = indexes
+        self._originals = originals
+        self._fault = fault
+        # Between the look whether anybody refers to some bytes and their removal, nobody may begin to.
+        self._bytes = threading.Lock()
+
+    def clean(self) -> None:
+        """Remove the originals that nothing refers to."""
+        with self._bytes:
+            self._originals.clean()
+            self._remove_unused(self._originals.kept())
+
+    def rebuild(self, base_id: int, embedder: str) -> None:
+        """Fill the index of a base from the database; it stays empty when the vectors are another model's."""
+        index = self._indexes.of(base_id)
+        with index.lock, self._store.read() as connection:
+            alike = catalog.made_by(connection, base_id) == embedder
+            index.rebuild(catalog.vectors(connection, base_id) if alike else ())
+
+    def receive(self, base_id: int, name: str, received: Received) -> Job:
+        """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""
+        with self._bytes:
+            with self._store.read() as connection:
+                found = catalog.find(connection, base_id, name)
+            # While another file of this name waits, what the base holds now is not what this one will meet.
+            if found and found.sha256 == received.sha256 and not self.jobs.waits(base_id, name):
+                self._originals.drop(received)
+                return self.jobs.add_skipped(base_id, name, received.sha256, received.size)
+            self._originals.keep(received)
+            job = self.jobs.add(base_id, name, received.sha256, received.size)
+        self._fault("row_received")
+        return job
+
+    def put(self, new: NewDocument, ready: Job) -> None:
+        """Store a document and end its job in one transaction; raises `Withdrawn` or `EmbedderMismatch`."""
+        index = self._indexes.of(new.base_id)
+        self._fault("tx_begin")
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                if not jobs.note(connection, ready):
+                    raise Withdrawn
+                change = catalog.put(connection, new)
+                self._fault("tx_rows")
+                held.enter_context(index.lock)
+            self._fault("tx_commit")
+            try:
+                index.swap(change.gone, change.came, new.vectors)
+            except Exception:  # stored is stored: an index that could not follow (memory, FAISS) is made again
+                self.rebuild(new.base_id, new.embedder)
+            self._fault("index_add")
+        self._forget(change.hashes)
+
+    def remove(self, base_id: int, name: str) -> set[int]:
+        """Remove a document and all jobs of its name, so that nothing brings it back; returns the numbers of the jobs.
+
+        Raises `UnknownDocument` when there is neither.
+        """
+        index = self._indexes.of(base_id)
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                forgotten = jobs.forget(connection, base_id, name)
+                change = _removed(connection, base_id, name, forgotten)
+                self._fault("remove_rows")
+                held.enter_context(index.lock)
+            self._fault("remove_commit")
+            index.swap(change.gone, (), NO_VECTORS)
+            self._fault("remove_index")
+        self._forget(change.hashes)
+        return {number for number, _ in forgotten}
+
+    def clear(self, base_id: int, keep: bool) -> None:
+        """Remove all that is in a base, and the base itself unless `keep`."""
+        index = self._indexes.of(base_id)
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                change = catalog.clear(connection, base_id, keep)
+                self._fault("clear_rows")
+                held.enter_context(index.lock)
+            self._fault("clear_commit")
+            index.rebuild(())
+        if not keep:
+            self._indexes.drop(base_id)
+        self._forget(change.hashes)
+
+    def dismiss(self, base_id: int) -> None:
+        """Forget the finished jobs of a base, and the bytes kept only to try them again."""
+        self._forget(self.jobs.dismiss(base_id))
+
+    def _forget(self, hashes: Iterable[str]) -> None:
+        with self._bytes:
+            self._remove_unused(hashes)
+        self._fault("blob_unlink")
+
+    def _remove_unused(self, hashes: Iterable[str]) -> None:
+        with self._store.read() as connection:
+            unused = catalog.unused(connection, hashes)
+        for sha256 in unused:
+            self._originals.remove(sha256)
+
+
+def _removed(connection: sqlite3.Connection, base_id: int, name: str, forgotten: list[tuple[int, str]]) -> Change:
+    found = catalog.find(connection, base_id, name)
+    if found is None and not forgotten:
+        raise UnknownDocument(f"there is no document {name[:200]!r} in this knowledge base")
+    change = catalog.remove(connection, found) if found else Change()
+    return Change(change.gone, (), (*change.hashes, *(sha256 for _, sha256 in forgotten)))

@@ -1,0 +1,29 @@
+"""Fixtures: the application of any settings, each in a data folder of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import ServerSettings
+from tests.api.live import Live, live
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Return a function that starts the application with these settings; all are ended with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(page: Any = None, loaded: bool = True, **values: Any) -> Live:
+            values = {"backend": "echo", "data_dir": tmp_path / "data", "min_free_disk": 0, "chunk_overlap": 0} | values
+            return await stack.enter_async_context(live(ServerSettings.model_validate(values), page, loaded))
+
+        yield start
+
+
+@pytest.fixture
+async def server(make: Callable[..., Any]) -> Live:
+    made: Live = await make()
+    return made

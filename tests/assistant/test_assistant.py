@@ -1,0 +1,172 @@
+"""A question becomes a run; whatever can be refused is refused before that."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from assistant.assistant import Question
+from assistant.prompt import GROUNDED
+from assistant.runs import Run, TooManyRuns
+from generation.base import Message, ModelNotReady, PromptTooLong, Sampling
+from knowledge.base import EmbedderNotReady, EmptyBase, UnknownBase
+from tests.assistant.conftest import House, ask, until
+
+Make = Callable[..., Any]
+
+
+async def answer(house: House, question: Question) -> Run:
+    run = await house.assistant.ask(question)
+    await run.wait()
+    return run
+
+
+def idle(house: House) -> bool:
+    return (house.echo.active_generations, house.assistant.runs.active) == (0, 0)
+
+
+async def test_chat(house: House) -> None:
+    run = await answer(house, ask("hello"))
+    assert (run.text, run.mode, run.sources, run.state) == ("You said: hello", "chat", (), "finished")
+    assert run.fitted is not None
+    assert run.usage is not None
+    assert run.usage.prompt_tokens == run.fitted.counts.total
+    assert house.assistant.runs.get(run.id) is run
+    assert idle(house)
+
+
+async def test_chat_looks_into_no_document(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask("whale"))
+    assert run.fitted is not None
+    assert "tons" not in run.fitted.prompt.text
+
+
+async def test_history_and_system_turn_reach_the_prompt(house: House) -> None:
+    history = (Message("system", "Be brief."), Message("user", "before"), Message("assistant", "after"))
+    run = await answer(house, ask("now", history=history))
+    assert run.fitted is not None
+    assert run.fitted.prompt.messages == (*history, Message("user", "now"))
+
+
+async def test_knowledge_puts_the_passages_into_the_prompt(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask("What does the blue whale weigh?", "knowledge", top_k=2))
+    assert run.fitted is not None
+    assert len(run.sources) == 2
+    assert run.sources == run.fitted.passages
+    assert "150 tons" in run.sources[0].text
+    assert all(passage.text in run.fitted.prompt.text for passage in run.sources)
+    assert GROUNDED in run.fitted.prompt.messages[0].content
+    assert run.text == "According to [1], The blue whale weighs 150 tons."
+    assert run.fitted.counts.sources > 0
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 3, None])
+@pytest.mark.parametrize("mode", ["retrieval", "knowledge"])
+async def test_top_k(make: Make, top_k: int | None, mode: str) -> None:
+    house = await make(top_k=2)
+    house.fill()
+    run = await answer(house, ask("the fox", mode, top_k=top_k))
+    assert len(run.sources) == (top_k or 2)
+
+
+async def test_retrieval_lists_the_passages(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask("red fox", "retrieval", top_k=1))
+    assert run.text == "**animals.txt** [1]\n\n> The red fox weighs seven kilograms.\n\n"
+    assert (run.fitted, run.finish_reason, len(run.sources)) == (None, "stop", 1)
+    assert house.echo.generated_tokens_total == 0
+
+
+async def test_retrieval_needs_no_model(make: Make) -> None:
+    house = await make(load=False, backend="transformers")
+    house.fill()
+    assert "fox" in (await answer(house, ask("red fox", "retrieval"))).text
+    with pytest.raises(ModelNotReady, match="--model-path"):
+        await house.assistant.ask(ask("red fox"))
+
+
+@pytest.mark.parametrize("mode", ["chat", "knowledge"])
+async def test_a_model_that_is_loading(make: Make, mode: str) -> None:
+    house = await make(load=False)
+    house.fill()
+    with pytest.raises(ModelNotReady, match="still loading"):
+        await house.assistant.ask(ask("red fox", mode))
+    await house.engine.load()
+    assert (await answer(house, ask("red fox", mode))).state == "finished"
+
+
+@pytest.mark.parametrize("mode", ["retrieval", "knowledge"])
+@pytest.mark.parametrize(("base", "error"), [("default", EmptyBase), ("nowhere", UnknownBase)])
+async def test_what_knowledge_refuses(house: House, mode: str, base: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await house.assistant.ask(ask("why?", mode, base=base))
+    assert idle(house)
+    assert house.echo.generated_tokens_total == 0
+
+
+async def test_an_embedder_that_is_loading(house: House) -> None:
+    house.fill()
+    house.library.state = "the embedding model is loading"
+    with pytest.raises(EmbedderNotReady, match="loading"):
+        await house.assistant.ask(ask("why?", "knowledge"))
+    assert (await answer(house, ask("why?"))).text == "You said: why?"
+    house.library.state = "ready"
+
+
+async def test_a_question_that_is_too_long(house: House) -> None:
+    with pytest.raises(PromptTooLong):
+        await house.assistant.ask(ask("long " * 5000))
+    assert idle(house)
+
+
+async def test_another_base(house: House) -> None:
+    house.library.create("cars")
+    house.fill(b"The red car has four wheels.", base="cars", name="cars.txt")
+    house.fill()
+    run = await answer(house, ask("red", "retrieval", base="cars"))
+    assert {passage.source.name for passage in run.sources} == {"cars.txt"}
+
+
+@pytest.mark.parametrize(("wanted", "setting", "made"), [(3, 10, 3), (None, 5, 5), (20, 5, 20), (100_000, 5, 50)])
+async def test_max_tokens(make: Make, wanted: int | None, setting: int, made: int) -> None:
+    house = await make(max_new_tokens=setting)
+    run = await answer(house, ask("[[count 25]]", sampling=Sampling(max_tokens=wanted)))
+    assert run.usage is not None
+    assert run.usage.completion_tokens == min(made, 25)
+    assert run.finish_reason == ("stop" if made >= 25 else "length")
+
+
+async def test_stop_strings_reach_the_engine(house: House) -> None:
+    assert (await answer(house, ask("[[count 9]]", sampling=Sampling(stop=(" 5",))))).text == "1 2 3 4"
+
+
+async def test_a_full_server_refuses_before_it_searches(make: Make) -> None:
+    house = await make(max_runs=2, echo_delay=0.01)
+    runs = [await house.assistant.ask(ask("[[count 1000]]")) for _ in range(2)]
+    with pytest.raises(TooManyRuns):
+        await house.assistant.ask(ask("why?", "knowledge", base="nowhere"))
+    runs[0].cancel()
+    await runs[0].stopped()
+    assert (await answer(house, ask("hello"))).state == "finished"
+
+
+async def test_many_at_once_never_exceed_the_limit(make: Make) -> None:
+    house = await make(max_runs=3, echo_delay=0.001)
+    asked = await asyncio.gather(*(house.assistant.ask(ask("[[count 50]]")) for _ in range(12)), return_exceptions=True)
+    taken = [run for run in asked if isinstance(run, Run)]
+    assert len(taken) == 3
+    assert {type(refused) for refused in asked if not isinstance(refused, Run)} == {TooManyRuns}
+    await asyncio.gather(*(run.wait() for run in taken))
+    assert idle(house)
+
+
+async def test_close_stops_the_engine(make: Make) -> None:
+    house = await make(echo_delay=0.001)
+    runs = [await house.assistant.ask(ask("[[count 100000]]")) for _ in range(3)]
+    await until(lambda: house.echo.active_generations == 3)
+    await house.assistant.close()
+    assert [run.state for run in runs] == ["cancelled"] * 3
+    assert idle(house)

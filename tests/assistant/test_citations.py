@@ -1,0 +1,62 @@
+"""Citations: which numbers in brackets are some, and what is done to those that are none."""
+
+import pytest
+
+from assistant.citations import Citations, find, mend, rewrite
+
+
+@pytest.mark.parametrize(
+    ("text", "offered", "used", "invalid"),
+    [
+        ("", 3, (), 0),
+        ("no citation", 3, (), 0),
+        ("a [1].", 3, (1,), 0),
+        ("a [2] b [1] c [2]", 3, (2, 1), 0),
+        ("a [1, 3].", 3, (1, 3), 0),
+        ("a [1,3][2]", 3, (1, 3, 2), 0),
+        ("一[1，2]。", 3, (1, 2), 0),
+        ("a [4] [0]", 3, (), 2),
+        ("a [1, 9]", 3, (1,), 1),
+        ("a [1](http://x)", 3, (), 0),
+        ("a [1] (see)", 3, (1,), 0),
+        ("a [one] [1a] [ 1]", 3, (), 0),
+        ("a [2024]", 3, (), 0),
+        ("a [1]", 0, (), 1),
+    ],
+)
+def test_find(text: str, offered: int, used: tuple[int, ...], invalid: int) -> None:
+    assert find(text, offered) == Citations(used, invalid)
+
+
+@pytest.mark.parametrize(
+    ("text", "offered", "mended"),
+    [
+        ("a [1].", 2, "a [1]."),
+        ("a [3].", 2, "a."),
+        ("a [1, 3].", 2, "a [1]."),
+        ("a [1,2] b", 2, "a [1, 2] b"),
+        ("a [3] b", 2, "a b"),
+        ("[3]", 2, ""),
+        ("a\n[1] b", 2, "a\n[1] b"),
+        ("[7](http://x) stays", 2, "[7](http://x) stays"),
+        ("list[7] stays without passages", 0, "list[7] stays without passages"),
+        ("no brackets", 2, "no brackets"),
+    ],
+)
+def test_mend(text: str, offered: int, mended: str) -> None:
+    assert mend(text, offered) == mended
+
+
+@pytest.mark.parametrize("text", ["a [1, 9] b [2] c [9]", "[1][2][3]", "x[1，5]"])
+def test_mending_twice_is_mending_once_and_leaves_nothing_invalid(text: str) -> None:
+    once = mend(text, 2)
+    assert mend(once, 2) == once
+    assert find(once, 2) == Citations(find(text, 2).used, 0)
+
+
+def test_rewrite_shows_the_offered_numbers() -> None:
+    def show(numbers: list[int]) -> str:
+        return "".join(f"<{number}>" for number in numbers)
+
+    assert rewrite("a [1, 2], b [3], c [9] d [1](x)", 3, show) == "a <1><2>, b <3>, c d [1](x)"
+    assert rewrite("a [1]", 0, show) == "a [1]"

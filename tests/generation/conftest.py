@@ -1,0 +1,67 @@
+"""Fixtures of the generation room: one tiny checkpoint a session, and every backend ready to answer."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generation.settings import BACKENDS, GenerationSettings, backend
+from tests.tiny_llama import make_tiny_llama
+
+CONTEXT = 256
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama", context=CONTEXT)
+
+
+@pytest.fixture
+def llama_copy(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A model folder that a test may break."""
+    return Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+
+
+class Reports(list[tuple[str, float | None]]):
+    """A `Report` that remembers."""
+
+    def __call__(self, stage: str, part: float | None = None) -> None:
+        self.append((stage, part))
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+def settings_of(name: str, tiny_llama: Path, **more: Any) -> GenerationSettings:
+    paths: dict[str, dict[str, Any]] = {
+        "transformers": {"model_path": str(tiny_llama), "precision": "fp32"},
+        "echo": {"echo_context": CONTEXT},
+    }
+    return GenerationSettings.model_validate({"backend": name, **paths.get(name, {}), **more})
+
+
+@pytest.fixture
+def started(tiny_llama: Path, reports: Reports) -> Callable[..., Any]:
+    """Return a context manager: `async with started(name) as generator`."""
+
+    @asynccontextmanager
+    async def start(name: str, **more: Any) -> AsyncIterator[Any]:
+        engine = backend(settings_of(name, tiny_llama, **more))
+        engine.check()
+        generator = engine.load(reports)
+        try:
+            yield generator
+        finally:
+            await generator.close()
+
+    return start
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def backend_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    yield request.param

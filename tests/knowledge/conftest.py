@@ -1,0 +1,65 @@
+"""Fixtures: the real embedding model once a session, and libraries with a fast stand-in."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from knowledge.base import Job
+from knowledge.embeddings import Embedder
+from knowledge.ingest import Read
+from knowledge.library import Library
+from tests.knowledge.stubs import StubEmbedder, read_text, settings
+
+Make = Callable[..., Library]
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The packaged MiniLM, loaded."""
+    real = Embedder(None)
+    real.load(lambda what, part: None)
+    return real
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Return a function that opens a library in this test's folder; all are closed in the end."""
+    opened: list[Library] = []
+
+    def make_library(load: bool = True, read: Read = read_text, embedder: StubEmbedder | None = None, **values: int) -> Library:
+        library = Library(settings(tmp_path / "data", **values), read=read, embedder=embedder or StubEmbedder())
+        library.open()
+        opened.append(library)
+        if load:
+            library.load(lambda what, part: None)
+        return library
+
+    yield make_library
+    for library in opened:
+        library.close()
+
+
+@pytest.fixture
+def library(make: Make) -> Library:
+    return make()
+
+
+def finish(library: Library, base: str = "default", seconds: float = 30.0) -> list[Job]:
+    """Wait until every job of the base is done; returns them."""
+    until = time.monotonic() + seconds
+    while any(not job.done for job in library.jobs(base)):
+        if time.monotonic() > until:
+            raise TimeoutError([job for job in library.jobs(base) if not job.done])
+        time.sleep(0.005)
+    return library.jobs(base)
+
+
+def reach(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until the condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.002)

@@ -1,0 +1,1 @@
+"""Tests of the document loaders, one file each."""

@@ -1,0 +1,123 @@
+"""Makes small documents in code: PDF by hand and by pypdf, Word by python-docx and by hand. Knows no loader."""
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+STRICT = 'xmlns:w="http://purl.oclc.org/ooxml/wordprocessingml/main"'
+RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def pdf(pages: list[str], font_size: int = 12, extra: bytes = b"") -> bytes:
+    """Return a PDF with one line of Latin text per line of each page; an empty page has no content at all."""
+    contents = [_content(page, font_size) for page in pages]
+    kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for index, content in enumerate(contents):
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * index} 0 R "
+            "/Resources << /Font << /F1 3 0 R >> >> >>".encode(),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        ]
+    return _file(objects) + extra
+
+
+def _content(page: str, font_size: int) -> bytes:
+    lines = [line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in page.split("\n")]
+    drawn = " ".join(f"({line}) Tj T*" for line in lines)
+    return f"BT /F1 {font_size} Tf {font_size + 2} TL 72 770 Td {drawn} ET".encode("latin-1") if page else b""
+
+
+def _file(objects: list[bytes]) -> bytes:
+    out, places = bytearray(b"%PDF-1.4\n"), []
+    for number, content in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return bytes(out) + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+
+
+def image_pdf(pages: int, text: str = "") -> bytes:
+    """Return a PDF whose pages show one grey picture each; with `text`, the first page is text instead."""
+    picture = zlib.compress(bytes(64))
+    shown = b"q 500 0 0 700 50 50 cm /I1 Do Q"
+    kids = " ".join(f"{6 + index} 0 R" for index in range(pages))
+    resources = "/Resources << /Font << /F1 3 0 R >> /XObject << /I1 4 0 R >> >>"
+    first = _content(text, 12) if text else shown
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Type /XObject /Subtype /Image /Width 8 /Height 8 /ColorSpace /DeviceGray /BitsPerComponent 8 "
+        b"/Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (len(picture), picture),
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(shown), shown),
+    ]
+    for index in range(pages):
+        content = 6 + pages if index == 0 else 5
+        page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {content} 0 R {resources} >>"
+        objects.append(page.encode())
+    objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(first), first))
+    return _file(objects)
+
+
+def encrypted_pdf(text: str, password: str) -> bytes:
+    """Return a PDF that needs a password."""
+    import pypdf
+
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf([text])))
+    writer.encrypt(password, algorithm="RC4-128")
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def word(path: Path, build: Any) -> Path:
+    """Save a document that `build` fills by python-docx."""
+    import docx
+
+    document = docx.Document()
+    build(document)
+    document.save(str(path))
+    return path
+
+
+def docx_bytes(body: str, namespace: str = W, parts: dict[str, bytes | str] | None = None, prolog: str = "") -> bytes:
+    """Return a Word document with this XML in its body, and other parts by their names."""
+    main = f'<?xml version="1.0" encoding="UTF-8"?>{prolog}<w:document {namespace}><w:body>{body}</w:body></w:document>'
+    return docx_parts({"word/document.xml": main, **(parts or {})})
+
+
+def docx_parts(parts: dict[str, bytes | str]) -> bytes:
+    """Return an Office package of these parts, whose main part is word/document.xml."""
+    relations = (
+        f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/officeDocument" '
+        'Target="word/document.xml"/></Relationships>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in {"_rels/.rels": relations, **parts}.items():
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+def relations_of(**targets: str) -> str:
+    """Return the relations part of the main part: kind to target."""
+    entries = "".join(
+        f'<Relationship Id="{kind}" Type="{OFFICE}/{kind}" Target="{target}"/>' for kind, target in targets.items()
+    )
+    return f'<Relationships xmlns="{RELATIONS}">{entries}</Relationships>'
+
+
+def paragraph(text: str, properties: str = "") -> str:
+    """Return the XML of a paragraph."""
+    return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"

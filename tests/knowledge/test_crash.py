@@ -1,0 +1,127 @@
+"""`kill -9` at every step of every change: what was promised is there afterwards, and the rest is whole or absent."""
+
+import random
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from knowledge.base import UnknownBase, UnknownDocument
+from knowledge.library import Library
+from tests.knowledge.checks import check, check_open
+from tests.knowledge.conftest import Make, finish
+from tests.knowledge.stubs import story
+
+DOOMED = Path(__file__).with_name("doomed.py")
+
+POINTS = [
+    *("recv_tmp", "tmp_fsync", "blob_rename", "dir_fsync", "row_received", "parse_start", "parse_done", "chunked"),
+    *("embed_batch", "tx_begin", "tx_rows", "tx_commit", "index_add"),
+    *("remove_rows", "remove_commit", "remove_index", "clear_rows", "clear_commit", "blob_unlink"),
+]
+
+
+def doomed(folder: Path, point: str, times: int = 1) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(DOOMED), str(folder), point, str(times)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def promises(process: subprocess.Popen[str]) -> set[str]:
+    """Wait until the process is dead; returns what it was promised before."""
+    said, _ = process.communicate(timeout=60)
+    return set(said.splitlines())
+
+
+def contents(library: Library, name: str) -> set[str]:
+    """Return which of "old" and "new" the passages of a document are."""
+    try:
+        return {passage.text[:3] for passage in library.passages("default", name)}
+    except UnknownDocument:
+        return set()
+
+
+def keeps(library: Library, said: set[str]) -> None:
+    """Assert that the library keeps what was promised, and never a mixture."""
+    assert contents(library, "kept.txt") == {"old"}
+    assert contents(library, "new.txt") in ([{"new"}] if "accepted new.txt" in said else [set(), {"new"}])
+    assert contents(library, "replaced.txt") in ([{"new"}] if "accepted replaced.txt" in said else [{"old"}, {"new"}])
+    assert contents(library, "removed.txt") in ([set()] if "removed" in said else [set(), {"old"}])
+    if "deleted" in said:
+        assert "other" not in {base.name for base in library.bases()}
+
+
+def repeat(library: Library) -> None:
+    """Ask for the same changes again: the end must be the same, however far the first time came."""
+    library.add("default", "new.txt", story("newnew", 9))
+    library.add("default", "replaced.txt", story("newreplaced", 9))
+    with suppress(UnknownDocument):
+        library.remove("default", "removed.txt")
+    with suppress(UnknownBase):
+        library.delete("other")
+    assert {job.stage for job in finish(library)} <= {"ready", "skipped"}
+    assert {d.name: contents(library, d.name) for d in library.documents("default")} == {
+        "kept.txt": {"old"},
+        "new.txt": {"new"},
+        "replaced.txt": {"new"},
+    }
+    assert [base.name for base in library.bases()] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("point", "times"), [*((point, 1) for point in POINTS), ("recv_tmp", 2), ("embed_batch", 4), ("tx_rows", 2)]
+)
+def test_killed_at(make: Make, tmp_path: Path, point: str, times: int) -> None:
+    process = doomed(tmp_path / "data", point, times)
+    said = promises(process)
+    assert process.returncode == -9 and "prepared" in said
+    library = make(load=False)
+    assert not list((tmp_path / "data" / "originals" / "incoming").iterdir())
+    library.load(lambda what, part: None)
+    assert {job.stage for job in finish(library)} <= {"ready", "skipped"}
+    keeps(library, said)
+    check_open(library)
+    repeat(library)
+    check_open(library)
+    library.close()
+    check(tmp_path / "data")
+
+
+def test_a_file_that_kills_the_process_three_times_is_not_tried_again(make: Make, tmp_path: Path) -> None:
+    for _ in range(3):
+        process = doomed(tmp_path / "data", "parse_done")
+        promises(process)
+        assert process.returncode == -9
+    library = make()
+    first = next(job for job in finish(library) if job.name == "new.txt")
+    assert (first.stage, first.code) == ("failed", "interrupted")
+    assert contents(library, "kept.txt") == {"old"}
+    # A process that began again may have handed the file in again before it died: then the retry finds it stored.
+    library.retry(first.id)
+    assert next(job for job in finish(library) if job.id == first.id).stage in ("ready", "skipped")
+    assert contents(library, "new.txt") == {"new"}
+
+
+def test_a_storm_of_kills_at_any_moment(make: Make, tmp_path: Path) -> None:
+    choice = random.Random(7)
+    said: set[str] = set()
+    for _ in range(6):
+        process = doomed(tmp_path / "data", "never")
+        assert process.stdout is not None
+        if not said:
+            said.add(process.stdout.readline().strip())
+        time.sleep(choice.random() * 0.5)
+        process.kill()
+        said |= promises(process)
+        library = make()
+        finish(library)
+        keeps(library, said)
+        check_open(library)
+        library.close()
+        check(tmp_path / "data")

@@ -1,0 +1,210 @@
+"""The main job as a person does it, in a real browser: upload, vectorize, ask, read the source, reload, stop."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from docx import Document as Word
+from playwright.async_api import Browser, Page, expect
+
+from tests.tiny_llama import make_tiny_llama
+from tests.webui.conftest import Running, Serve, visit
+
+# Gradio, pandas and the browser's driver run in this process and warn about themselves; ours are errors elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore")
+PATIENCE = 60_000
+"""Milliseconds; only keeps a broken test from hanging."""
+
+HANDBOOK = """# Orchard handbook
+
+## Picking
+Apples are picked in September. A full crate weighs 18 kilograms.
+
+## Storing
+Crates are stored at 3 degrees, for five months at the most.
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A Markdown file and a DOCX that hold answers, and a file that cannot be read."""
+    handbook, letter, broken = tmp_path / "handbook.md", tmp_path / "letter.docx", tmp_path / "broken.pdf"
+    handbook.write_text(HANDBOOK, encoding="utf-8")
+    word = Word()
+    word.add_heading("Rent", 1)
+    word.add_paragraph("The rent of the orchard is 900 euros a month.")
+    word.save(str(letter))
+    broken.write_bytes(b"MZ this is no PDF")
+    return [handbook, letter, broken]
+
+
+async def upload(page: Page, files: list[Path]) -> None:
+    await page.get_by_role("tab", name="LangChain").click()
+    await page.set_input_files("#drop input[type=file]", [str(file) for file in files])
+    await expect(page.locator("#vectorize")).to_have_text(f"Vectorize {len(files)} files", timeout=PATIENCE)
+    await page.click("#vectorize")
+
+
+async def ask(page: Page, key: str, text: str) -> None:
+    answers = page.locator(f"#{key}-talk .bot.message")
+    before = await answers.count()
+    await page.fill(f"#{key}-input textarea", text)
+    await page.press(f"#{key}-input textarea", "Enter")
+    await expect(answers).to_have_count(before + 1, timeout=PATIENCE)
+
+
+async def answered(page: Page, key: str) -> str:
+    await expect(page.locator(f"#{key}-send")).to_be_visible(timeout=PATIENCE)
+    return await page.locator(f"#{key}-talk .bot.message").last.inner_text()
+
+
+async def until(true: Callable[[], bool], seconds: float) -> bool:
+    """Return whether `true` became so within `seconds`."""
+    for _ in range(int(seconds / 0.01)):
+        if true():
+            return True
+        await asyncio.sleep(0.01)
+    return true()
+
+
+def active(server: Running) -> int:
+    count: int = server.engine.generator.active_generations  # type: ignore[attr-defined]
+    return count
+
+
+async def test_the_main_job(serve: Serve, browser: Browser, files: list[Path]) -> None:
+    server = await serve(backend="echo", echo_delay=0.02)
+    page, asked = await visit(browser, server.url)
+
+    await upload(page, files)
+    rows = page.locator("table.documents tbody tr")
+    await expect(rows.filter(has_text="handbook.md")).to_contain_text("ready", timeout=PATIENCE)
+    await expect(rows.filter(has_text="letter.docx")).to_contain_text("ready", timeout=PATIENCE)
+    await expect(rows.filter(has_text="broken.pdf")).to_contain_text("not a PDF", timeout=PATIENCE)
+
+    await ask(page, "langchain", "How heavy is a full crate of apples?")
+    text = await answered(page, "langchain")
+    assert "According to" in text
+    first = page.locator(".beside .card").first
+    await expect(first).to_contain_text("handbook.md")
+    await expect(first).to_contain_text("18 kilograms")
+    await page.locator("#langchain-talk a.cite").first.click()
+    await expect(page.locator("#langchain-source-1")).to_have_class("card lit")
+
+    await page.click("#langchain-saw button")
+    prompt = page.locator("#langchain-saw pre.prompt")
+    await expect(prompt).to_contain_text("A full crate weighs 18 kilograms.")
+    await expect(prompt).to_contain_text("Question: How heavy is a full crate of apples?")
+
+    await page.reload()
+    await page.get_by_role("tab", name="LangChain").click()
+    await expect(page.locator("#langchain-talk")).to_contain_text("How heavy is a full crate", timeout=PATIENCE)
+    await expect(rows.filter(has_text="handbook.md")).to_contain_text("ready", timeout=PATIENCE)
+
+    page.on("dialog", lambda dialog: asyncio.create_task(dialog.accept()))
+    await rows.filter(has_text="letter.docx").get_by_text("delete").click()
+    await expect(rows.filter(has_text="letter.docx")).to_have_count(0, timeout=PATIENCE)
+    assert [document.name for document in server.library.documents("default")] == ["handbook.md"]
+    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo", echo_delay=0.03)
+    page, _ = await visit(browser, server.url)
+    await choose_mode(page, "Chat")
+    await ask(page, "chat", "[[count 2000]]")
+    await expect(page.locator("#chat-talk")).to_contain_text("1 2 3 4 5", timeout=PATIENCE)
+    await page.reload()
+    talk = page.locator("#chat-talk .bot.message").last
+    await expect(talk).to_contain_text("1 2 3 4 5", timeout=PATIENCE)
+    before = await talk.inner_text()
+    await page.wait_for_function(
+        "length => [...document.querySelectorAll('#chat-talk .bot.message')].at(-1).innerText.length > length",
+        arg=len(before) + 20,
+        timeout=PATIENCE,
+    )
+    assert active(server) == 1
+    await page.click("#chat-stop")
+    assert await until(lambda: active(server) == 0, seconds=1)
+    await expect(page.locator("#chat-send")).to_be_visible(timeout=PATIENCE)
+    await expect(talk).to_contain_text("Stopped.")
+    await expect(talk).to_contain_text("1 2 3 4 5")
+
+
+async def test_two_browsers_with_a_llama_never_see_each_others_text(
+    serve: Serve, browser: Browser, tmp_path: Path, files: list[Path]
+) -> None:
+    server = await serve(model_path=str(make_tiny_llama(tmp_path / "llama", context=2048)))
+    one, _ = await visit(browser, server.url)
+    two, _ = await visit(browser, server.url)
+    await upload(one, files[:2])
+    await expect(one.locator("table.documents")).to_contain_text("ready", timeout=PATIENCE)
+    await expect(one.locator("table.documents tbody tr").filter(has_text="letter.docx")).to_contain_text(
+        "ready", timeout=PATIENCE
+    )
+    await one.get_by_role("tab", name="Chat").click()
+    await ask(one, "chat", "What is the rent? canary-heron")
+    await ask(two, "chat", "When are apples picked? canary-otter")
+    await expect(one.locator("#chat-talk")).to_contain_text("canary-heron", timeout=PATIENCE)
+    await expect(two.locator("#chat-talk")).to_contain_text("canary-otter", timeout=PATIENCE)
+    # Random weights hardly ever end by themselves: Stop is what ends them, in the engine and not only on the page.
+    for page in (one, two):
+        if await page.locator("#chat-stop").is_visible():
+            await page.click("#chat-stop")
+    assert await until(lambda: active(server) == 0, seconds=1)
+    assert await answered(one, "chat")
+    assert await answered(two, "chat")
+    await one.click("#chat-saw button")
+    await expect(one.locator("#chat-saw pre.prompt")).to_contain_text("900 euros a month")
+    await expect(one.locator("#chat-saw pre.prompt")).to_contain_text("[INST]")
+    assert "otter" not in await one.content()
+    assert "heron" not in await two.content()
+
+
+async def test_an_answer_runs_no_script_and_fetches_nothing(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo")
+    page, asked = await visit(browser, server.url)
+    await choose_mode(page, "Chat")
+    hostile = (
+        '<img src=x onerror="window.hit=1"> ![a](http://leak.invalid/a.png) ![b][r] <script>window.hit=1</script> '
+        '<svg onload="window.hit=1"> [link](javascript:window.hit=1) <iframe src="http://leak.invalid"></iframe>'
+        '<video src="http://leak.invalid/v"></video> $\\href{javascript:window.hit=1}{x}$\n\n[r]: http://leak.invalid/r.png'
+    )
+    await ask(page, "chat", hostile)
+    await answered(page, "chat")
+    await page.wait_for_timeout(500)
+    assert await page.evaluate("window.hit") is None
+    assert [url for url in asked if "leak.invalid" in url] == []
+
+
+async def test_without_a_model_retrieval_works_and_chat_says_what_to_do(
+    serve: Serve, browser: Browser, files: list[Path]
+) -> None:
+    server = await serve()
+    page, _ = await visit(browser, server.url)
+    await expect(page.locator("#status")).to_contain_text("--model-path", timeout=PATIENCE)
+    await upload(page, files[:2])
+    await expect(page.locator("table.documents tbody tr").filter(has_text="letter.docx")).to_contain_text(
+        "ready", timeout=PATIENCE
+    )
+    await ask(page, "langchain", "How much is the rent?")
+    assert "900 euros a month" in await answered(page, "langchain")
+    await page.get_by_role("tab", name="Chat").click()
+    await choose_mode(page, "Chat")
+    await ask(page, "chat", "Hello")
+    assert "--model-path" in await answered(page, "chat")
+
+
+async def test_a_chinese_browser_gets_the_chinese_page(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo")
+    page, _ = await visit(browser, server.url, language="zh-CN")
+    assert page.url == server.url + "zh/"
+    await expect(page.locator("#chat-send")).to_have_text("发送")
+    await page.get_by_role("link", name="English").click()
+    await expect(page.locator("#chat-send")).to_have_text("Send", timeout=PATIENCE)
+
+
+async def choose_mode(page: Page, name: str) -> None:
+    await page.click("#chat-mode input")
+    await page.get_by_role("option", name=name, exact=True).click()

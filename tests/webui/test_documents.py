@@ -1,0 +1,45 @@
+"""The table says what became of every file, and shows names as text."""
+
+from knowledge.base import Document, Job
+from webui.documents import Refused, table
+from webui.texts import LANGUAGES
+
+EN = LANGUAGES["en"]
+
+
+def job(name: str, stage: str, **more: object) -> Job:
+    values = {"id": 7, "base": "b", "size": 1, "part": 0.5, "chunks": 0, "seconds": 1.25, **more}
+    return Job(name=name, stage=stage, **values)  # type: ignore[arg-type]
+
+
+def document(name: str, identity: int = 3) -> Document:
+    return Document(identity, "b", name, "0" * 64, 10, 100, 41, None, 1, 0.0, ("guessed encoding gb18030",))
+
+
+def test_nothing_yet_says_what_to_do() -> None:
+    assert "Vectorize" in table([], [], [], EN)
+
+
+def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
+    going = job("a.pdf", "embedding", detail="64 of 188 passages", chunks=188)
+    failed = job("b.pdf", "failed", id=8, detail="needs OCR: 12 of 12 pages are images")
+    html = table([document("c.md")], [going, failed], [Refused("d.exe", "no loader")], EN)
+    assert "width:50%" in html and "embedding, 64 of 188 passages" in html and "#act/cancel/7" in html
+    assert "failed: needs OCR: 12 of 12 pages are images" in html and "#act/retry/8" in html
+    assert "c.md" in html and "guessed encoding gb18030" in html and "#act/delete/3" in html and ">41<" in html
+    assert "d.exe" in html and "no loader" in html
+
+
+def test_a_file_on_its_way_hides_the_version_it_replaces_and_a_failed_one_does_not() -> None:
+    assert table([document("a.md")], [job("a.md", "reading")], [], EN).count("a.md") == 1
+    assert table([document("a.md")], [job("a.md", "failed", detail="x")], [], EN).count("a.md") == 2
+
+
+def test_only_the_latest_try_of_a_file_counts() -> None:
+    html = table([document("a.md")], [job("a.md", "failed", id=1), job("a.md", "ready", id=2)], [], EN)
+    assert "failed" not in html and "ready" in html
+
+
+def test_names_are_text() -> None:
+    html = table([document("<img src=x>.md")], [], [], EN)
+    assert "<img" not in html and "&lt;img src=x&gt;.md" in html

@@ -1,0 +1,1 @@
+"""Floor 4: the page, mounted on the api's application behind its guard."""

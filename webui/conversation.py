@@ -1,0 +1,254 @@
+"""A conversation on the page: the talk, its input, its sources. Both tabs have one; where the parts stand is the tab's.
+
+Generation never lives in a handler: a handler only follows a run of the server, so an answer goes on when the page is
+reloaded, and Stop cancels the run, which stops the engine.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import gradio as gr
+
+from api.errors import sentence
+from assistant.assistant import Assistant, Mode, Question
+from assistant.runs import Run, UnknownRun
+from generation.base import Message, ModelNotReady, Sampling
+from knowledge.base import EmptyBase
+from webui import sources, talk
+from webui.drawer import Drawer
+from webui.talk import Turn
+from webui.texts.base import Texts
+
+UPDATE_SECONDS = 0.05
+"""At most 20 updates a second: each costs about 0.6 ms of CPU in Gradio, whatever the model's speed."""
+MATH: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\[", "right": "\\]", "display": True},
+    {"left": "\\(", "right": "\\)", "display": False},
+    {"left": "$", "right": "$", "display": False},
+]
+View = tuple[Any, ...]
+"""Values for `Conversation._outputs`, in its order."""
+
+
+class Conversation:
+    """The components of one conversation and what they do; `key` tells the two of a page apart."""
+
+    def __init__(self, assistant: Assistant, texts: Texts, key: str, secret: str) -> None:
+        self._assistant, self._texts, self._key = assistant, texts, key
+        self.kept = gr.BrowserState([], storage_key=f"chat-llm-webui-{key}", secret=secret)
+
+    # -- parts, placed by the tab ---------------------------------------------------------------------------------
+
+    def place_talk(self, placeholder: str) -> None:
+        """Place the talk."""
+        self.chatbot = gr.Chatbot(
+            elem_id=f"{self._key}-talk",
+            elem_classes="talk",
+            show_label=False,
+            container=False,
+            height=None,
+            layout="bubble",
+            buttons=["copy"],
+            placeholder=placeholder,
+            latex_delimiters=MATH,
+            allow_tags=False,
+            sanitize_html=True,
+            feedback_options=None,
+            autoscroll=True,
+        )
+
+    def place_input(self, bases: list[str], choose_base: bool, hint: str) -> None:
+        """Place the input with its scope in it."""
+        # Without a model, passages are what there is to have.
+        mode: Mode = "retrieval" if self._assistant.engine.state.phase == "none" else "knowledge"
+        modes = [(label.split("：")[0].split(":")[0], value) for value, label in self._texts.modes.items()]
+        with gr.Group(elem_classes="ask"):
+            self.text = gr.Textbox(
+                elem_id=f"{self._key}-input", show_label=False, label=hint, container=False, lines=1, max_lines=8,
+                placeholder=hint, max_length=200_000,
+            )  # fmt: skip
+            with gr.Row(elem_classes="scope"):
+                self.mode = gr.Dropdown(
+                    modes, value=mode, label=self._texts.mode, show_label=False, container=False, min_width=150,
+                    elem_id=f"{self._key}-mode", elem_classes="chip", filterable=False, scale=0,
+                )  # fmt: skip
+                self.base = gr.Dropdown(
+                    bases, value="default", label=self._texts.knowledge_base, show_label=False, container=False,
+                    min_width=150, elem_id=f"{self._key}-base", elem_classes="chip", visible=choose_base, scale=0,
+                    filterable=False,
+                )  # fmt: skip
+                gr.Markdown("", elem_classes="space")
+                self.send = gr.Button(self._texts.send, variant="primary", elem_id=f"{self._key}-send", scale=0, min_width=88)
+                self.stop = gr.Button(
+                    self._texts.stop, variant="stop", elem_id=f"{self._key}-stop", visible=False, scale=0, min_width=88
+                )
+        self.meter = gr.Markdown("", elem_classes="under", latex_delimiters=[])
+
+    def place_sources(self) -> None:
+        """Place the sources of an answer and what the model saw."""
+        self.cards = gr.Markdown(sources.cards(None, self._key, self._texts), elem_classes="cards", latex_delimiters=[])
+        with gr.Accordion(self._texts.saw, open=False, elem_classes="saw", elem_id=f"{self._key}-saw"):
+            self.prompt = gr.Markdown(sources.saw(None, False, self._texts), latex_delimiters=[])
+
+    # -- what they do ---------------------------------------------------------------------------------------------
+
+    def wire(self, drawer: Drawer, new: gr.Button) -> None:
+        """Connect the parts; `drawer` holds the parameters, `new` begins a new talk."""
+        asking: dict[str, Any] = {
+            "fn": self._send,
+            "inputs": [self.text, self.kept, self.mode, self.base, *drawer.parameters],
+            "outputs": self._outputs,
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        gr.on([self.send.click, self.text.submit], **asking)
+        self.chatbot.retry(self._retry, [self.kept, self.mode, self.base, *drawer.parameters], self._outputs,
+                           concurrency_limit=None, show_progress="hidden", api_visibility="private")  # fmt: skip
+        self.stop.click(self._stop, self.kept, None, concurrency_limit=None, show_progress="hidden", api_visibility="private")
+        new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private")
+        self.chatbot.select(
+            self._select,
+            self.kept,
+            [self.cards, self.prompt, self.meter],
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+    @property
+    def _outputs(self) -> list[Any]:
+        return [self.text, self.kept, self.chatbot, self.cards, self.prompt, self.meter, self.send, self.stop]
+
+    def wire_load(self, page: gr.Blocks) -> None:
+        """Show the kept talk when the page opens, and go on following an answer that is still growing."""
+        page.load(
+            self._resume,
+            self.kept,
+            self._outputs,
+            concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+    async def _send(self, text: str, kept: list[Turn], mode: Mode, base: str, *parameters: Any) -> AsyncGenerator[View, None]:
+        if not text.strip() or any(turn["state"] == "running" for turn in kept[-1:]):
+            yield tuple(gr.skip() for _ in self._outputs)
+            return
+        async for view in self._ask(text.strip(), kept, mode, base, parameters):
+            yield view
+
+    async def _retry(self, kept: list[Turn], mode: Mode, base: str, *parameters: Any) -> AsyncGenerator[View, None]:
+        if not kept or kept[-1]["state"] == "running":
+            yield tuple(gr.skip() for _ in self._outputs)
+            return
+        async for view in self._ask(kept[-1]["question"], kept[:-1], mode, base, parameters):
+            yield view
+
+    async def _ask(
+        self, text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]
+    ) -> AsyncGenerator[View, None]:
+        kept = kept[-talk.LONGEST_TALK + 1 :]
+        question = _question(text, kept, mode, base, parameters)
+        try:
+            run = await self._assistant.ask(question)
+        except Exception as error:
+            turn = talk.refused(text, mode, self._refusal(error, base))
+            yield self._view([*kept, turn], None)
+            return
+        async for view in self._follow([*kept, talk.asked(text, run)], run):
+            yield view
+
+    async def _follow(self, kept: list[Turn], run: Run) -> AsyncGenerator[View, None]:
+        """Yield the whole view, then the growing talk, then the whole view again at the end."""
+        yield self._view(kept, run)
+        shown = ""
+        while not run.done:
+            await asyncio.sleep(UPDATE_SECONDS)
+            if run.text != shown:
+                shown = run.text
+                kept = [*kept[:-1], talk.updated(kept[-1], run, "", self._texts)]
+                yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(5)))
+        error = sentence(run.error) if run.error is not None else ""
+        yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
+
+    async def _resume(self, kept: list[Turn]) -> AsyncGenerator[View, None]:
+        kept = kept or []
+        if not kept or kept[-1]["state"] != "running":
+            yield self._view(kept, self._run(kept[-1]) if kept else None)
+            return
+        run = self._run(kept[-1])
+        if run is None:
+            turn: Turn = {**kept[-1], "state": "interrupted"}
+            yield self._view([*kept[:-1], turn], None)
+            return
+        async for view in self._follow(kept, run):
+            yield view
+
+    def _stop(self, kept: list[Turn]) -> None:
+        run = self._run(kept[-1]) if kept else None
+        if run is not None:
+            run.cancel()
+
+    def _clear(self, kept: list[Turn]) -> View:
+        self._stop(kept)
+        return self._view([], None)
+
+    def _select(self, kept: list[Turn], event: gr.SelectData) -> View:
+        index = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
+        turn = kept[index // 2] if kept and index // 2 < len(kept) else None
+        return self._beside(turn, self._run(turn) if turn else None)
+
+    # -- views ----------------------------------------------------------------------------------------------------
+
+    def _view(self, kept: list[Turn], run: Run | None, keep_text: bool = False) -> View:
+        running = bool(kept) and kept[-1]["state"] == "running"
+        return (
+            gr.skip() if keep_text else "",
+            kept,
+            self._messages(kept),
+            *self._beside(kept[-1] if kept else None, run),
+            gr.update(visible=not running),
+            gr.update(visible=running),
+        )
+
+    def _beside(self, turn: Turn | None, run: Run | None) -> View:
+        fitted = run.fitted if run is not None else None
+        gone = turn is not None and run is None and bool(turn["run"])
+        return (
+            sources.cards(turn, self._key, self._texts),
+            sources.saw(fitted, gone, self._texts),
+            sources.meter(fitted.counts if fitted else None, self._texts),
+        )
+
+    def _messages(self, kept: list[Turn]) -> list[dict[str, Any]]:
+        return talk.messages(kept, self._key, self._texts)
+
+    def _run(self, turn: Turn) -> Run | None:
+        try:
+            return self._assistant.runs.get(turn["run"])
+        except UnknownRun:
+            return None
+
+    def _refusal(self, error: Exception, base: str) -> str:
+        if isinstance(error, EmptyBase):
+            return self._texts.empty_base.format(base)
+        if isinstance(error, ModelNotReady) and self._assistant.engine.state.phase == "none":
+            return self._texts.no_model
+        return sentence(error)
+
+
+def _question(text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]) -> Question:
+    temperature, top_k, top_p, max_new_tokens, repetition_penalty, system, depth = parameters
+    turns = [Message("system", system)] if system and system.strip() else []
+    sampling = Sampling(
+        max_tokens=int(max_new_tokens),
+        temperature=float(temperature),
+        top_p=float(top_p),
+        top_k=int(top_k),
+        repetition_penalty=float(repetition_penalty),
+        seed=secrets.randbelow(2**31),
+    )
+    return Question((*turns, *talk.history(kept), Message("user", text)), mode, base, int(depth), sampling)

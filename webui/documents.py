@@ -1,0 +1,89 @@
+"""The table of a knowledge base's documents and of the files on their way into it. HTML from plain data.
+
+An action is a link to `#act/VERB/ID`; `page.js` hands it to the page, which knows what the id means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from knowledge.base import Document, Job, Stage
+from webui.markup import flat
+from webui.texts.base import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that was refused before it became a job."""
+
+    name: str
+    reason: str
+
+
+def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[Refused], texts: Texts) -> str:
+    """Return the table: files on their way first, then what failed, then the documents, the latest first."""
+    latest = {job.name: job for job in jobs}
+    going = [job for job in latest.values() if not job.done]
+    failed = [job for job in latest.values() if job.stage in ("failed", "cancelled")]
+    rows = (
+        [_job(job, texts) for job in going] + [_refused(file, texts) for file in refused] + [_job(job, texts) for job in failed]
+    )
+    stored = sorted(documents, key=lambda document: (document.added, document.id), reverse=True)
+    rows += [
+        _document(document, latest.get(document.name), texts)
+        for document in stored
+        if document.name not in {j.name for j in going}
+    ]
+    if not rows:
+        return f'<div class="quiet">{flat(texts.no_documents)}</div>'
+    heads = (texts.document, texts.stage, texts.passages, texts.time, texts.actions)
+    head = "".join(f"<th>{flat(text)}</th>" for text in heads)
+    hide = _act("dismiss", 0, texts.dismiss) if failed or refused else ""
+    return f'<table class="documents"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>{hide}'
+
+
+def _job(job: Job, texts: Texts) -> str:
+    stage = flat(texts.stages[job.stage])
+    detail = flat(job.detail)
+    if job.stage in ("failed", "cancelled"):
+        kind = "bad" if job.stage == "failed" else "muted"
+        words = f'<span class="{kind}">{stage}{": " + detail if detail else ""}</span>'
+        return _row(
+            job.name,
+            words,
+            "",
+            _seconds(job.seconds),
+            _act("retry", job.id, texts.retry),
+        )
+    bar = f'<span class="bar"><i style="width:{100 * job.part:.0f}%"></i></span> ' if job.stage != "waiting" else ""
+    words = f"{bar}<span>{stage}{', ' + detail if detail else ''}</span>"
+    return _row(
+        job.name,
+        words,
+        f"{job.chunks:,}" if job.chunks else "",
+        _seconds(job.seconds),
+        _act("cancel", job.id, texts.cancel),
+    )
+
+
+def _document(document: Document, job: Job | None, texts: Texts) -> str:
+    stage: Stage = "skipped" if job is not None and job.stage == "skipped" else "ready"
+    words = f'<span class="good">{flat(texts.stages[stage])}</span>'
+    words += "".join(f'<div class="muted">{flat(warning)}</div>' for warning in document.warnings)
+    seconds = _seconds(job.seconds) if job is not None and job.stage == "ready" else ""
+    return _row(document.name, words, f"{document.chunks:,}", seconds, _act("delete", document.id, texts.delete))
+
+
+def _refused(file: Refused, texts: Texts) -> str:
+    return _row(file.name, f'<span class="bad">{flat(texts.stages["failed"])}: {flat(file.reason)}</span>', "", "", "")
+
+
+def _row(name: str, stage: str, passages: str, seconds: str, actions: str) -> str:
+    return f'<tr><td class="name">{flat(name)}</td><td>{stage}</td><td>{passages}</td><td>{seconds}</td><td>{actions}</td></tr>'
+
+
+def _act(verb: str, identity: int, text: str) -> str:
+    return f'<a class="act" href="#act/{verb}/{identity}">{flat(text)}</a>'
+
+
+def _seconds(seconds: float) -> str:
+    return "" if seconds <= 0 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -1,0 +1,194 @@
+"""The tab LangChain: a knowledge base, the files that go into it, and the conversation with it beside them.
+
+The table follows the library's own job table, so it is true after a reload and in a second browser.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from api.errors import sentence
+from knowledge.base import BaseInfo, KnowledgeError
+from knowledge.library import Library
+from knowledge.loaders import LOADERS
+from knowledge.settings import KnowledgeSettings
+from webui import documents
+from webui.conversation import Conversation
+from webui.documents import Refused
+from webui.drawer import Drawer
+from webui.markup import flat
+from webui.texts.base import Texts
+
+TICK_SECONDS = 0.7
+
+
+class LangChainTab:
+    """The components of the tab and what they do."""
+
+    def __init__(self, library: Library, settings: KnowledgeSettings, texts: Texts) -> None:
+        self._library, self._settings, self._texts = library, settings, texts
+
+    def place(self, conversation: Conversation, drawer: Drawer, bases: list[str]) -> None:
+        """Place and connect the tab."""
+        texts = self._texts
+        with gr.Row(elem_classes="desk"):
+            with gr.Column(scale=5, elem_classes="bench"):
+                self._place_bases(bases)
+                self._place_drop()
+                self.refused = gr.State([])
+                self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
+                self.timer = gr.Timer(TICK_SECONDS, active=True)
+                self.act = gr.Textbox(visible="hidden", elem_id="act")
+                self.go = gr.Button(visible="hidden", elem_id="act-go")
+            with gr.Column(scale=3, min_width=340, elem_classes="side beside"):
+                with gr.Row(elem_classes="title"):
+                    gr.Markdown(f"### {texts.ask_heading}")
+                    new = gr.Button(texts.new_chat, size="sm", scale=0, min_width=110, elem_id="langchain-new")
+                conversation.place_talk(f'<div class="quiet">{flat(texts.ask_welcome)}</div>')
+                conversation.place_sources()
+                conversation.place_input(bases, False, texts.ask_base)
+        conversation.wire(drawer, new)
+        self._conversation = conversation
+
+    def _place_bases(self, bases: list[str]) -> None:
+        texts = self._texts
+        plain: dict[str, Any] = {"show_label": False, "container": False, "scale": 0}
+        with gr.Row(elem_classes="bases"):
+            self.base = gr.Dropdown(
+                bases,
+                value="default",
+                label=texts.knowledge_base,
+                min_width=200,
+                elem_id="base",
+                filterable=False,
+                **plain,
+            )
+            self.new = gr.Button(texts.new_base, size="md", scale=0, min_width=80, elem_id="base-new")
+            self.name = gr.Textbox(
+                placeholder=texts.new_base_name,
+                label=texts.new_base_name,
+                visible=False,
+                max_length=64,
+                min_width=260,
+                elem_id="base-name",
+                **plain,
+            )
+            self.create = gr.Button(
+                texts.create, variant="primary", size="md", scale=0, min_width=80, visible=False, elem_id="base-create"
+            )
+            self.facts = gr.Markdown("", elem_classes="facts-chip", latex_delimiters=[])
+
+    def _place_drop(self) -> None:
+        texts = self._texts
+        label = f"{texts.drop}. {texts.drop_hint.format(self._settings.max_file_size)}"
+        self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=180)
+        self.vectorize = gr.Button(texts.vectorize_none, variant="primary", interactive=False, elem_id="vectorize")
+
+    def wire(self, page: gr.Blocks, others: list[gr.Dropdown]) -> None:
+        """Connect the tab; `others` are the choices of a knowledge base elsewhere on the page."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        table = [self.rows, self.facts, self.timer]
+        scope = [self.base, self.refused]
+        choices = [self.base, self._conversation.base, *others]
+        self._elsewhere = len(others)
+        self.files.change(self._count, self.files, self.vectorize, **quiet)
+        self.vectorize.click(self._add, [self.files, self.base], [self.files, self.refused, *table], **quiet)
+        self.timer.tick(self._table, scope, table, **quiet)
+        self.base.change(self._choose, self.base, [self._conversation.base, self.refused, *table], **quiet)
+        self.new.click(lambda: (gr.update(visible=True), gr.update(visible=True)), None, [self.name, self.create], **quiet)
+        gr.on([self.create.click, self.name.submit], self._create, self.name, [self.name, self.create, *choices], **quiet)
+        self.go.click(self._act, [self.act, *scope], [*table, *choices], **quiet)
+        page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
+
+    # -- what they do ---------------------------------------------------------------------------------------------
+
+    def _count(self, files: list[str] | None) -> Any:
+        count = len(files or [])
+        words = {0: self._texts.vectorize_none, 1: self._texts.vectorize_one}
+        return gr.update(value=words.get(count, self._texts.vectorize.format(count)), interactive=count > 0)
+
+    async def _add(self, files: list[str] | None, base: str) -> tuple[Any, ...]:
+        refused = []
+        for file in files or []:
+            path = Path(file)
+            try:
+                await asyncio.to_thread(self._take, base, path)
+            except KnowledgeError as error:
+                refused.append(Refused(path.name, sentence(error)))
+        return (None, refused, *self._table(base, refused))
+
+    def _take(self, base: str, path: Path) -> None:
+        # Gradio has put the upload into its own folder; once the library has it, that copy is waste.
+        try:
+            self._library.add(base, path.name, path.read_bytes())
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _table(self, base: str, refused: list[Refused]) -> tuple[Any, ...]:
+        try:
+            jobs, stored = self._library.jobs(base), self._library.documents(base)
+            info = next(info for info in self._library.bases() if info.name == base)
+        except (KnowledgeError, StopIteration):
+            return documents.table([], [], refused, self._texts), "", gr.update(active=False)
+        going = any(not job.done for job in jobs)
+        return documents.table(stored, jobs, refused, self._texts), self._facts(info), gr.update(active=going)
+
+    def _facts(self, info: BaseInfo) -> str:
+        facts = flat(self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}", info.embedder))
+        return facts + f' <a class="act" href="#act/drop/0">{flat(self._texts.delete_base)}</a>'
+
+    def _choose(self, base: str) -> tuple[Any, ...]:
+        return (base, [], *self._table(base, []))
+
+    def _create(self, name: str) -> tuple[Any, ...]:
+        try:
+            made = self._library.create(name)
+        except KnowledgeError as error:
+            raise gr.Error(sentence(error), title=self._texts.new_base, print_exception=False) from error
+        names = [info.name for info in self._library.bases()]
+        chosen = gr.update(choices=names, value=made.name)
+        rest = (gr.update(choices=names) for _ in range(self._elsewhere))
+        return (gr.update(value="", visible=False), gr.update(visible=False), chosen, chosen, *rest)
+
+    def _bases(self) -> tuple[Any, ...]:
+        names = [info.name for info in self._library.bases()]
+        return tuple(gr.update(choices=names) for _ in range(2 + self._elsewhere))
+
+    def _act(self, act: str, base: str, refused: list[Refused]) -> tuple[Any, ...]:
+        """Do what a link of the tab says: `VERB/ID/nonce`; what is already gone needs no word."""
+        verb, _, rest = act.partition("/")
+        identity = rest.partition("/")[0]
+        if verb == "drop":
+            return self._drop(base)
+        if verb == "dismiss":
+            refused = []
+        if identity.isdigit():
+            try:
+                self._do(verb, int(identity), base)
+            except KnowledgeError as error:
+                gr.Warning(sentence(error))
+        return (*self._table(base, refused), *(gr.skip() for _ in range(2 + self._elsewhere)))
+
+    def _drop(self, base: str) -> tuple[Any, ...]:
+        try:
+            self._library.delete(base)
+        except KnowledgeError as error:
+            gr.Warning(sentence(error))
+        names = [info.name for info in self._library.bases()]
+        left = base if base in names else names[0]
+        chosen = gr.update(choices=names, value=left)
+        return (*self._table(left, []), chosen, chosen, *(gr.update(choices=names, value=left) for _ in range(self._elsewhere)))
+
+    def _do(self, verb: str, identity: int, base: str) -> None:
+        if verb == "delete":
+            for document in self._library.documents(base):
+                if document.id == identity:
+                    self._library.remove(base, document.name)
+        elif verb == "cancel":
+            self._library.cancel(identity)
+        elif verb == "retry":
+            self._library.retry(identity)
+        elif verb == "dismiss":
+            self._library.dismiss(base)

@@ -1,0 +1,70 @@
+// The page's own keys and the links of its tables. Gradio's `js=` handlers are compiled from strings, which the
+// Content-Security-Policy forbids, so this script stands in the head and only presses Gradio's own buttons.
+(() => {
+  const shown = (id) => { const e = document.getElementById(id); return e && e.offsetParent !== null ? e : null; };
+  const first = (...ids) => ids.map(shown).find(Boolean);
+  const press = (...ids) => { const e = first(...ids); if (e) e.click(); return !!e; };
+
+  document.documentElement.lang = WORDS.lang;
+
+  document.addEventListener("click", (event) => {
+    const cite = event.target.closest('a.cite[href^="#"]');
+    if (cite) return light(event, cite.getAttribute("href").slice(1));
+    const language = event.target.closest("#language a"); // Gradio opens links in a new tab; this one is not a link away
+    if (language) { event.preventDefault(); return location.assign(language.getAttribute("href")); }
+    const act = event.target.closest('a.act[href^="#act/"]');
+    if (!act) return;
+    event.preventDefault();
+    const [verb, id] = act.getAttribute("href").slice(5).split("/");
+    if (verb in WORDS.confirm && !window.confirm(WORDS.confirm[verb])) return;
+    const field = document.querySelector("#act textarea, #act input");
+    field.value = `${verb}/${id}/${Date.now()}`;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => document.getElementById("act-go").click(), 30);
+  });
+
+  // A citation lights up its card. Not by :target, which would put every click into the browser's history.
+  function light(event, id) {
+    event.preventDefault();
+    document.querySelectorAll(".card.lit").forEach((card) => card.classList.remove("lit"));
+    const card = document.getElementById(id);
+    if (!card) return;
+    card.classList.add("lit");
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    card.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "Escape") { if (help.open) help.close(); else press("chat-stop", "langchain-stop"); }
+    else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      if (press("chat-new", "langchain-new")) event.preventDefault();
+    } else if (!typing && event.key === "/") {
+      const input = first("chat-input", "langchain-input");
+      if (input) { event.preventDefault(); input.querySelector("textarea").focus(); }
+    } else if (!typing && event.key === "?") help.showModal();
+  });
+
+  const help = document.createElement("dialog");
+  help.id = "keys";
+  const title = document.createElement("h2");
+  title.textContent = WORDS.keys;
+  help.append(title);
+  for (const [key, what] of WORDS.shortcuts) {
+    const line = document.createElement("p"), name = document.createElement("kbd");
+    name.textContent = key;
+    line.append(name, " ", what);
+    help.append(line);
+  }
+  help.addEventListener("click", () => help.close());
+  const ready = () => document.body.append(help);
+  document.body ? ready() : document.addEventListener("DOMContentLoaded", ready);
+
+  // The answer is announced once, when it is finished: a log that reads out every token is noise to a screen reader.
+  new MutationObserver(() => {
+    document.querySelectorAll('.talk [role="log"]').forEach((log) => {
+      const going = !!first("chat-stop", "langchain-stop");
+      log.setAttribute("aria-busy", String(going));
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

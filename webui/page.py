@@ -1,0 +1,82 @@
+"""The page: its two tabs, the header, the drawer. Layout only; what a part does stands in the part's file."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+
+from api.settings import ServerSettings
+from assistant.assistant import Assistant
+from webui import chat_tab
+from webui.conversation import Conversation
+from webui.drawer import Drawer
+from webui.langchain_tab import LangChainTab
+from webui.markup import flat
+from webui.texts.base import Texts
+
+HERE = Path(__file__).parent
+STATUS_SECONDS = 1.5
+
+
+def build(assistant: Assistant, settings: ServerSettings, texts: Texts, secret: str) -> gr.Blocks:
+    """Return the page in one language; `secret` seals what the browser keeps, so it must outlive the process."""
+    bases = [info.name for info in assistant.library.bases()]
+    with gr.Blocks(title="chat-llm-webui", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        drawer = Drawer(texts, settings, secret)
+        drawer.place()
+        status = gr.Markdown(_status(assistant, texts), elem_id="status", latex_delimiters=[])
+        clock = gr.Timer(STATUS_SECONDS, active=True)
+        gr.Markdown(f'<a href="{texts.other_path}" class="pill" lang="x">{flat(texts.other)}</a>', elem_id="language")
+        # What the browser keeps must stand outside the tabs: a part of a tab that is not open is not there yet.
+        chat, beside = (Conversation(assistant, texts, key, secret) for key in ("chat", "langchain"))
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab(texts.chat, id="chat", render_children=True):
+                chat_tab.place(chat, drawer, bases, texts)
+            with gr.Tab("LangChain", id="langchain", render_children=True):
+                tab = LangChainTab(assistant.library, settings, texts)
+                tab.place(beside, drawer, bases)
+        tab.wire(page, [chat.base])
+        drawer.wire(page)
+        for conversation in (chat, beside):
+            conversation.wire_load(page)
+
+        def tick() -> tuple[Any, ...]:
+            state = assistant.engine.state.phase
+            going = state == "loading" or not assistant.library.ready
+            return _status(assistant, texts), gr.update(active=going)
+
+        clock.tick(tick, None, [status, clock], show_progress="hidden", api_visibility="private", concurrency_limit=None)
+    return cast(gr.Blocks, page)  # entering Blocks returns what a decorator hides the type of
+
+
+def head(texts: Texts) -> str:
+    """Return what goes into the page's head: the small script, with its words."""
+    words = {
+        "confirm": {"delete": texts.confirm_delete, "drop": texts.confirm_delete_base},
+        "keys": texts.keys,
+        "shortcuts": texts.shortcuts,
+        "lang": texts.code,
+    }
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    data = json.dumps(words).replace("<", "\\u003c")
+    style = f"<style>:root {{ --settings: {json.dumps(texts.settings, ensure_ascii=False)} }}</style>"
+    return f'<meta name="color-scheme" content="light dark">{style}<script>const WORDS = {data};\n{script}</script>'
+
+
+def _status(assistant: Assistant, texts: Texts) -> str:
+    state, library = assistant.engine.state, assistant.library
+    part = "" if state.part is None else f" {100 * state.part:.0f} %"
+    if state.phase == "loading":
+        return _pill("busy", texts.model_loading.format(state.name, state.detail) + part)
+    if state.phase == "failed":
+        return _pill("bad", texts.model_failed.format(state.detail))
+    if not library.ready:
+        return _pill("busy", texts.embedder_loading.format(library.state))
+    if state.phase == "none":
+        return _pill("none", texts.no_model)
+    return _pill("good", f"{state.name} · {assistant.engine.backend_name}")
+
+
+def _pill(kind: str, text: str) -> str:
+    return f'<span class="pill {kind}" title="{flat(text)}"><i></i>{flat(text)}</span>'

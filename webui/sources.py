@@ -1,0 +1,68 @@
+"""The panel beside a talk: the passages of an answer as cards, the exact prompt, the context meter. HTML from plain data."""
+
+import re
+from collections.abc import Sequence
+
+from assistant.prompt import Fitted, TokenCounts
+from webui.markup import flat
+from webui.talk import SourceCard, Turn, used
+from webui.texts.base import Texts
+
+BLANK_LINES = re.compile(r"\n\s*\n+")
+PARTS = ("system", "history", "sources", "question", "reserved")
+
+
+def cards(turn: Turn | None, key: str, texts: Texts) -> str:
+    """Return the passages of `turn`: the cited ones first, then those retrieved but not used, dimmed."""
+    if turn is None or not turn["sources"]:
+        return f'<div class="quiet">{flat(texts.no_sources)}</div>'
+    numbered = list(enumerate(turn["sources"], 1))
+    cited = used(turn) if turn["mode"] == "knowledge" else tuple(number for number, _ in numbered)
+    first = [_card(number, card, f"{key}-source", "", texts) for number, card in numbered if number in cited]
+    rest = [_card(number, card, f"{key}-source", " unused", texts) for number, card in numbered if number not in cited]
+    # While an answer is on its way nobody can say yet which passages it will use.
+    label = f'<div class="label">{flat(texts.not_used)}</div>' if rest and turn["state"] != "running" else ""
+    return "".join(first) + label + "".join(rest)
+
+
+def saw(fitted: Fitted | None, gone: bool, texts: Texts) -> str:
+    """Return the exact prompt with the tokens of its parts; `gone`: there was one, but it is no longer kept."""
+    if fitted is None:
+        return f'<div class="quiet">{flat(texts.saw_gone if gone else texts.saw_nothing)}</div>'
+    counts = _counts(fitted.counts)
+    rows = "".join(f"<tr><td>{flat(texts.parts[part])}</td><td>{counts[part]:,}</td></tr>" for part in PARTS)
+    return f'<table class="counts"><tbody>{rows}</tbody></table><pre class="prompt">{flat(fitted.prompt.text)}</pre>'
+
+
+def meter(counts: TokenCounts | None, texts: Texts) -> str:
+    """Return the bar of the context: what is taken, by what, of how much."""
+    if counts is None:
+        return ""
+    numbers = _counts(counts)
+    bars = "".join(f'<i class="{part}" style="width:{100 * numbers[part] / counts.context:.2f}%"></i>' for part in PARTS[:4])
+    said = [texts.context_of.format(f"{counts.total:,}", f"{counts.context:,}")]
+    said += [f"{texts.parts[part]} {numbers[part]:,}" for part in ("history", "sources") if numbers[part]]
+    return f'<div class="meter"><span>{flat(texts.context)}</span><b>{bars}</b><span>{flat(" · ".join(said))}</span></div>'
+
+
+def _counts(counts: TokenCounts) -> dict[str, int]:
+    return {part: getattr(counts, part) for part in PARTS}
+
+
+def _card(number: int, card: SourceCard, anchor: str, kind: str, texts: Texts) -> str:
+    place = " · ".join(flat(part) for part in _place(card, texts))
+    return (
+        f'<div class="card{kind}" id="{anchor}-{number}"><div class="head"><span class="cite">{number}</span>'
+        f'<strong>{flat(card["name"])}</strong><span class="score" title="{flat(texts.score)}">{card["score"]:.2f}</span></div>'
+        f'<div class="place">{place}</div><div class="passage">{flat(BLANK_LINES.sub(chr(10), card["text"]))}</div></div>'
+    )
+
+
+def _place(card: SourceCard, texts: Texts) -> Sequence[str]:
+    parts = [" › ".join(card["headings"][-3:])] if card["headings"] else []
+    if card["page"] is not None:
+        parts.append(texts.page.format(card["page"]))
+    if card["lines"] is not None:
+        first, last = card["lines"]
+        parts.append(texts.line.format(first) if first == last else texts.lines.format(first, last))
+    return parts

@@ -1,0 +1,150 @@
+"""The talk of one browser: its turns, as plain data that the browser keeps, and how they are shown as messages.
+
+The browser holds it (`gr.BrowserState`), so two browsers never see each other's; the server's runs are found by their
+unguessable ids. Knows no component.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+from assistant.citations import find, mend
+from assistant.prompt import where
+from assistant.runs import Run
+from generation.base import Message
+from knowledge.base import Passage
+from webui import markup
+from webui.texts.base import Texts
+
+LONGEST_TALK = 100
+"""Turns kept; a browser's storage is small."""
+
+
+class SourceCard(TypedDict):
+    """A passage as the page shows it."""
+
+    name: str
+    headings: list[str]
+    page: int | None
+    lines: list[int] | None
+    score: float
+    text: str
+
+
+class Turn(TypedDict):
+    """One question and its answer; `state` as of the run, or "refused" for a question that never ran."""
+
+    question: str
+    answer: str
+    run: str
+    mode: str
+    state: Literal["running", "finished", "cancelled", "failed", "refused", "interrupted"]
+    error: str
+    facts: list[str]
+    sources: list[SourceCard]
+
+
+def asked(question: str, run: Run) -> Turn:
+    """Return the turn of a run that has just begun."""
+    cards = [_card(passage) for passage in run.sources]
+    return {**refused(question, run.mode, ""), "run": run.id, "state": "running", "sources": cards}
+
+
+def refused(question: str, mode: str, reason: str) -> Turn:
+    """Return the turn of a question that was refused with `reason`."""
+    return Turn(question=question, answer="", run="", mode=mode, state="refused", error=reason, facts=[], sources=[])
+
+
+def updated(turn: Turn, run: Run, error: str, texts: Texts) -> Turn:
+    """Return `turn` with what `run` has by now; `error` is the sentence of a failed one."""
+    text = mend(run.text, len(run.sources)) if run.done and run.mode == "knowledge" else run.text
+    return {**turn, "answer": text, "state": run.state, "error": error, "facts": _facts(run, texts) if run.done else []}
+
+
+def history(talk: Sequence[Turn]) -> list[Message]:
+    """Return the earlier turns as the model is given them: those that were answered."""
+    return [
+        message
+        for turn in talk
+        if turn["answer"].strip() and turn["mode"] != "retrieval"
+        for message in (Message("user", turn["question"]), Message("assistant", turn["answer"]))
+    ]
+
+
+def messages(talk: Sequence[Turn], key: str, texts: Texts) -> list[dict[str, Any]]:
+    """Return the talk as messages of a Gradio chatbot; citations link to the cards of the same `key`."""
+    shown: list[dict[str, Any]] = []
+    for turn in talk:
+        shown.append({"role": "user", "content": markup.answer(turn["question"], 0, "")})
+        shown.append({"role": "assistant", "content": _answer(turn, key, texts)})
+    return shown
+
+
+def used(turn: Turn) -> tuple[int, ...]:
+    """Return the numbers of the passages that the answer cites."""
+    return find(turn["answer"], len(turn["sources"])).used
+
+
+def _answer(turn: Turn, key: str, texts: Texts) -> str:
+    text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
+    if turn["state"] == "running":
+        return text or f"*{texts.waiting}*"
+    return "\n\n".join(part for part in (text.strip(), *_notes(turn, texts)) if part)
+
+
+def _notes(turn: Turn, texts: Texts) -> list[str]:
+    notes: list[str] = []
+    if turn["state"] == "cancelled":
+        notes.append(markup.note(texts.stopped))
+    elif turn["state"] == "interrupted":
+        notes.append(markup.note(texts.interrupted, "note warning"))
+    elif turn["state"] == "refused":
+        notes.append(markup.note(turn["error"], "note warning"))
+    elif turn["state"] == "failed":
+        notes.append(markup.note(texts.failed.format(turn["error"]), "note error"))
+    elif turn["mode"] == "knowledge" and turn["sources"] and not used(turn):
+        notes.append(markup.note(texts.no_citation))
+    if turn["facts"]:
+        notes.append(markup.note(" · ".join(turn["facts"]), "facts"))
+    return notes
+
+
+def _facts(run: Run, texts: Texts) -> list[str]:
+    facts = []
+    if run.mode == "knowledge":
+        citations = find(run.text, len(run.sources))
+        facts.append(texts.facts_sources.format(len(citations.used)))
+        facts += [texts.invalid_citation.format(citations.invalid)] if citations.invalid else []
+    if run.usage is not None and run.mode != "retrieval":
+        facts.append(texts.facts_tokens.format(run.usage.completion_tokens))
+    if run.tokens_per_second is not None:
+        facts.append(texts.facts_speed.format(_rounded(run.tokens_per_second)))
+    if run.first_after is not None and run.mode != "retrieval":
+        facts.append(texts.facts_first.format(f"{run.first_after:.2f}"))
+    return facts + _left_out(run, texts)
+
+
+def _left_out(run: Run, texts: Texts) -> list[str]:
+    if run.fitted is None:
+        return []
+    turns, passages = run.fitted.left_out_turns, len(run.fitted.left_out_passages)
+    lines = [texts.left_out_turns.format(turns)] if turns else []
+    return lines + ([texts.left_out_passages.format(passages)] if passages else [])
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
+def _card(passage: Passage) -> SourceCard:
+    place = passage.locator
+    return SourceCard(
+        name=passage.source.name,
+        headings=list(place.headings),
+        page=place.page,
+        lines=None if place.first_line is None or place.last_line is None else [place.first_line, place.last_line],
+        score=round(passage.score, 2),
+        text=passage.text,
+    )
+
+
+__all__ = ["LONGEST_TALK", "SourceCard", "Turn", "asked", "history", "messages", "refused", "updated", "used", "where"]

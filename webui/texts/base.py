@@ -1,0 +1,104 @@
+"""What the page says, by name; a language fills every field, so that none can be forgotten."""
+
+from dataclasses import dataclass
+
+from knowledge.base import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """All words of the page in one language; `{}` marks stand for names and numbers."""
+
+    code: str
+    name: str
+    other: str
+    other_path: str
+
+    chat: str
+    settings: str
+    new_chat: str
+    send: str
+    stop: str
+    ask_chat: str
+    ask_base: str
+    ask_heading: str
+    ask_welcome: str
+    knowledge_base: str
+    mode: str
+    modes: dict[str, str]
+
+    welcome: str
+    welcome_steps: tuple[str, str, str]
+    empty_base: str
+
+    temperature: str
+    top_p: str
+    top_k: str
+    max_new_tokens: str
+    repetition_penalty: str
+    system_prompt: str
+    system_prompt_hint: str
+    retrieval_depth: str
+    retrieval_depth_hint: str
+    settings_note: str
+
+    sources: str
+    no_sources: str
+    not_used: str
+    score: str
+    page: str
+    line: str
+    lines: str
+    saw: str
+    saw_nothing: str
+    saw_gone: str
+    parts: dict[str, str]
+    context: str
+    context_of: str
+    left_out_turns: str
+    left_out_passages: str
+
+    facts_sources: str
+    facts_tokens: str
+    facts_speed: str
+    facts_first: str
+    waiting: str
+    stopped: str
+    interrupted: str
+    failed: str
+    no_citation: str
+    invalid_citation: str
+
+    no_model: str
+    model_loading: str
+    model_failed: str
+    embedder_loading: str
+    starting: str
+
+    new_base: str
+    new_base_name: str
+    create: str
+    cancel: str
+    delete_base: str
+    base_facts: str
+    drop: str
+    drop_hint: str
+    vectorize_one: str
+    vectorize: str
+    vectorize_none: str
+    documents: str
+    no_documents: str
+    document: str
+    stage: str
+    passages: str
+    time: str
+    actions: str
+    stages: dict[Stage, str]
+    delete: str
+    retry: str
+    dismiss: str
+    confirm_delete: str
+    confirm_delete_base: str
+
+    keys: str
+    shortcuts: tuple[tuple[str, str], ...]
