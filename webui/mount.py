@@ -6,6 +6,7 @@ Importing Gradio takes seconds, and the page must answer before that. Knows the 
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -102,6 +103,8 @@ class Door:
 
 def _make(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
     """Import Gradio and build the page in every language; blocks for seconds, so it runs in a thread."""
+    # What an upload that was broken off has left is nobody's: the library has its own copy of what was handed in.
+    shutil.rmtree(settings.data / "uploads", ignore_errors=True)
     # Gradio asks for "the" event loop of the thread while it builds, and would leave the one it makes unclosed.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
