@@ -82,9 +82,8 @@ class Conversation:
                 )  # fmt: skip
                 gr.Markdown("", elem_classes="space")
                 self.send = gr.Button(self._texts.send, variant="primary", elem_id=f"{self._key}-send", scale=0, min_width=88)
-                self.stop = gr.Button(
-                    self._texts.stop, variant="stop", elem_id=f"{self._key}-stop", visible=False, scale=0, min_width=88
-                )
+                # Which of the two is seen follows from the talk itself, by page.css: an update of its own could be lost.
+                self.stop = gr.Button(self._texts.stop, variant="stop", elem_id=f"{self._key}-stop", scale=0, min_width=88)
         self.meter = gr.Markdown("", elem_classes="under", latex_delimiters=[])
 
     def place_sources(self) -> None:
@@ -120,7 +119,7 @@ class Conversation:
 
     @property
     def _outputs(self) -> list[Any]:
-        return [self.text, self.kept, self.chatbot, self.cards, self.prompt, self.meter, self.send, self.stop]
+        return [self.text, self.kept, self.chatbot, self.cards, self.prompt, self.meter]
 
     def wire_load(self, page: gr.Blocks) -> None:
         """Show the kept talk when the page opens, and go on following an answer that is still growing."""
@@ -170,7 +169,7 @@ class Conversation:
             if run.text != shown:
                 shown = run.text
                 kept = [*kept[:-1], talk.updated(kept[-1], run, "", self._texts)]
-                yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(5)))
+                yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(3)))
         error = sentence(run.error) if run.error is not None else ""
         yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
 
@@ -204,14 +203,11 @@ class Conversation:
     # -- views ----------------------------------------------------------------------------------------------------
 
     def _view(self, kept: list[Turn], run: Run | None, keep_text: bool = False) -> View:
-        running = bool(kept) and kept[-1]["state"] == "running"
         return (
             gr.skip() if keep_text else "",
             kept,
             self._messages(kept),
             *self._beside(kept[-1] if kept else None, run),
-            gr.update(visible=not running),
-            gr.update(visible=running),
         )
 
     def _beside(self, turn: Turn | None, run: Run | None) -> View:

@@ -12,6 +12,8 @@ from assistant.citations import rewrite
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 IMAGE = re.compile(r"!\[([^\]\n]*)\](?=[(\[])")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
+GROWING = '<div class="growing"></div>'
+"""Marks an answer that is being written; page.css shows Stop instead of Send while there is one."""
 
 
 def answer(text: str, offered: int, anchor: str) -> str:

@@ -105,17 +105,11 @@ def _make(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
     """Import Gradio and build the page in every language; blocks for seconds, so it runs in a thread."""
     # What an upload that was broken off has left is nobody's: the library has its own copy of what was handed in.
     shutil.rmtree(settings.data / "uploads", ignore_errors=True)
-    # Gradio asks for "the" event loop of the thread while it builds, and would leave the one it makes unclosed.
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        return _mounted(assistant, settings)
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
+    # Where no loop is running, Gradio makes one for each of its locks and leaves it unclosed.
+    return asyncio.run(_mounted(assistant, settings))
 
 
-def _mounted(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
+async def _mounted(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware

@@ -87,7 +87,7 @@ def used(turn: Turn) -> tuple[int, ...]:
 def _answer(turn: Turn, key: str, texts: Texts) -> str:
     text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
     if turn["state"] == "running":
-        return text or f"*{texts.waiting}*"
+        return f"{markup.GROWING}\n\n{text or f'*{texts.waiting}*'}"
     return "\n\n".join(part for part in (text.strip(), *_notes(turn, texts)) if part)
 
 
