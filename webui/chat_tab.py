@@ -16,7 +16,7 @@ def place(conversation: Conversation, drawer: Drawer, bases: list[str], texts: T
             conversation.place_input(bases, True, texts.ask_base)
         with gr.Column(scale=2, min_width=300, elem_classes="side"):
             with gr.Row(elem_classes="title"):
-                gr.Markdown(f"### {texts.sources}")
+                gr.Markdown(f"## {texts.sources}")
                 new = gr.Button(texts.new_chat, size="sm", scale=0, min_width=110, elem_id="chat-new")
             conversation.place_sources()
     conversation.wire(drawer, new)

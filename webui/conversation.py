@@ -90,7 +90,7 @@ class Conversation:
         """Place the sources of an answer and what the model saw."""
         self.cards = gr.Markdown(sources.cards(None, self._key, self._texts), elem_classes="cards", latex_delimiters=[])
         with gr.Accordion(self._texts.saw, open=False, elem_classes="saw", elem_id=f"{self._key}-saw"):
-            self.prompt = gr.Markdown(sources.saw(None, False, self._texts), latex_delimiters=[])
+            self.prompt = gr.Markdown(sources.saw(None, None, self._texts), latex_delimiters=[])
 
     # -- what they do ---------------------------------------------------------------------------------------------
 
@@ -104,11 +104,11 @@ class Conversation:
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        gr.on([self.send.click, self.text.submit], **asking)
-        self.chatbot.retry(self._retry, [self.kept, self.mode, self.base, *drawer.parameters], self._outputs,
+        asked = gr.on([self.send.click, self.text.submit], **asking)
+        again = self.chatbot.retry(self._retry, [self.kept, self.mode, self.base, *drawer.parameters], self._outputs,
                            concurrency_limit=None, show_progress="hidden", api_visibility="private")  # fmt: skip
         self.stop.click(self._stop, self.kept, None, concurrency_limit=None, show_progress="hidden", api_visibility="private")
-        new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private")
+        self._new, self._following = new, [asked, again]
         self.chatbot.select(
             self._select,
             self.kept,
@@ -123,7 +123,7 @@ class Conversation:
 
     def wire_load(self, page: gr.Blocks) -> None:
         """Show the kept talk when the page opens, and go on following an answer that is still growing."""
-        page.load(
+        resumed = page.load(
             self._resume,
             self.kept,
             self._outputs,
@@ -131,6 +131,9 @@ class Conversation:
             show_progress="hidden",
             api_visibility="private",
         )
+        # Whoever still follows an answer would bring the old talk back when it ends.
+        self._new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private",
+                        cancels=[*self._following, resumed])  # fmt: skip
 
     async def _send(self, text: str, kept: list[Turn], mode: Mode, base: str, *parameters: Any) -> AsyncGenerator[View, None]:
         if not text.strip() or any(turn["state"] == "running" for turn in kept[-1:]):
@@ -212,10 +215,9 @@ class Conversation:
 
     def _beside(self, turn: Turn | None, run: Run | None) -> View:
         fitted = run.fitted if run is not None else None
-        gone = turn is not None and run is None and bool(turn["run"])
         return (
             sources.cards(turn, self._key, self._texts),
-            sources.saw(fitted, gone, self._texts),
+            sources.saw(turn, fitted, self._texts),
             sources.meter(fitted.counts if fitted else None, self._texts),
         )
 

@@ -20,7 +20,7 @@ class Drawer:
         """Place the drawer at the right edge of the page."""
         texts, (temperature, top_k, top_p, longest, penalty, system, depth) = self._texts, self._defaults
         with gr.Sidebar(label=texts.settings, position="right", open=False, width=340, elem_id="drawer"):
-            gr.Markdown(f"### {texts.settings}")
+            gr.Markdown(f"## {texts.settings}")
             self.parameters: list[Any] = [
                 gr.Slider(0, 2, temperature, step=0.05, label=texts.temperature),
                 gr.Slider(0, 200, top_k, step=1, label=texts.top_k),

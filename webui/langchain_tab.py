@@ -44,7 +44,7 @@ class LangChainTab:
                 self.go = gr.Button(visible="hidden", elem_id="act-go")
             with gr.Column(scale=3, min_width=340, elem_classes="side beside"):
                 with gr.Row(elem_classes="title"):
-                    gr.Markdown(f"### {texts.ask_heading}")
+                    gr.Markdown(f"## {texts.ask_heading}")
                     new = gr.Button(texts.new_chat, size="sm", scale=0, min_width=110, elem_id="langchain-new")
                 conversation.place_talk(f'<div class="quiet">{flat(texts.ask_welcome)}</div>')
                 conversation.place_sources()
@@ -71,7 +71,7 @@ class LangChainTab:
                 label=texts.new_base_name,
                 visible=False,
                 max_length=64,
-                min_width=260,
+                min_width=290,
                 elem_id="base-name",
                 **plain,
             )
@@ -82,8 +82,8 @@ class LangChainTab:
 
     def _place_drop(self) -> None:
         texts = self._texts
-        label = f"{texts.drop}. {texts.drop_hint.format(self._settings.max_file_size)}"
-        self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=180)
+        label = texts.drop.format(self._settings.max_file_size)
+        self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=148)
         self.vectorize = gr.Button(texts.vectorize_none, variant="primary", interactive=False, elem_id="vectorize")
 
     def wire(self, page: gr.Blocks, others: list[gr.Dropdown]) -> None:
@@ -136,8 +136,9 @@ class LangChainTab:
         return documents.table(stored, jobs, refused, self._texts), self._facts(info), gr.update(active=going)
 
     def _facts(self, info: BaseInfo) -> str:
-        facts = flat(self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}", info.embedder))
-        return facts + f' <a class="act" href="#act/drop/0">{flat(self._texts.delete_base)}</a>'
+        facts = [self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}"), info.embedder]
+        link = f'<a class="act" href="#act/drop/0">{flat(self._texts.delete_base)}</a>'
+        return " · ".join([*(flat(fact) for fact in facts if fact), link])
 
     def _choose(self, base: str) -> tuple[Any, ...]:
         return (base, [], *self._table(base, []))

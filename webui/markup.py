@@ -14,6 +14,8 @@ IMAGE = re.compile(r"!\[([^\]\n]*)\](?=[(\[])")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
 GROWING = '<div class="growing"></div>'
 """Marks an answer that is being written; page.css shows Stop instead of Send while there is one."""
+RETRIEVED = '<div class="retrieved"></div>'
+"""Marks an answer that is the passages themselves; page.css hides their text where the cards stand right under it."""
 
 
 def answer(text: str, offered: int, anchor: str) -> str:

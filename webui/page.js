@@ -36,7 +36,7 @@
 
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key === "Escape") { if (help.open) help.close(); else press("chat-stop", "langchain-stop"); }
+    if (event.key === "Escape") { if (help.open) help.close(); else if (!press("chat-stop", "langchain-stop")) document.querySelector("#drawer.open .toggle-button")?.click(); }
     else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       if (press("chat-new", "langchain-new")) event.preventDefault();
     } else if (!typing && event.key === "/") {

@@ -25,9 +25,12 @@ def build(assistant: Assistant, settings: ServerSettings, texts: Texts, secret: 
     with gr.Blocks(title="chat-llm-webui", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         drawer = Drawer(texts, settings, secret)
         drawer.place()
-        status = gr.Markdown(_status(assistant, texts), elem_id="status", latex_delimiters=[])
+        gr.Markdown("# chat-llm-webui", elem_id="brand")
+        with gr.Row(elem_id="aside"):
+            status = gr.Markdown(_status(assistant, texts), elem_id="status", latex_delimiters=[])
+            language = f'<a href="{texts.other_path}" class="pill" lang="{texts.other_code}">{flat(texts.other)}</a>'
+            gr.Markdown(language, elem_id="language")
         clock = gr.Timer(STATUS_SECONDS, active=True)
-        gr.Markdown(f'<a href="{texts.other_path}" class="pill" lang="x">{flat(texts.other)}</a>', elem_id="language")
         # What the browser keeps must stand outside the tabs: a part of a tab that is not open is not there yet.
         chat, beside = (Conversation(assistant, texts, key, secret) for key in ("chat", "langchain"))
         with gr.Tabs(elem_id="tabs"):
@@ -60,7 +63,8 @@ def head(texts: Texts) -> str:
     }
     script = (HERE / "page.js").read_text(encoding="utf-8")
     data = json.dumps(words).replace("<", "\\u003c")
-    style = f"<style>:root {{ --settings: {json.dumps(texts.settings, ensure_ascii=False)} }}</style>"
+    settings, close = (json.dumps(text, ensure_ascii=False) for text in (texts.settings, texts.close))
+    style = f"<style>:root {{ --settings: {settings}; --close: {close} }}</style>"
     return f'<meta name="color-scheme" content="light dark">{style}<script>const WORDS = {data};\n{script}</script>'
 
 

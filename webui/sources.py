@@ -25,13 +25,15 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     return "".join(first) + label + "".join(rest)
 
 
-def saw(fitted: Fitted | None, gone: bool, texts: Texts) -> str:
-    """Return the exact prompt with the tokens of its parts; `gone`: there was one, but it is no longer kept."""
+def saw(turn: Turn | None, fitted: Fitted | None, texts: Texts) -> str:
+    """Return the exact prompt of `turn` with the tokens of its parts, or why there is none."""
     if fitted is None:
-        return f'<div class="quiet">{flat(texts.saw_gone if gone else texts.saw_nothing)}</div>'
+        return f'<div class="quiet">{flat(_no_prompt(turn, texts))}</div>'
     counts = _counts(fitted.counts)
     rows = "".join(f"<tr><td>{flat(texts.parts[part])}</td><td>{counts[part]:,}</td></tr>" for part in PARTS)
-    return f'<table class="counts"><tbody>{rows}</tbody></table><pre class="prompt">{flat(fitted.prompt.text)}</pre>'
+    return (
+        f'<table class="counts"><tbody>{rows}</tbody></table><pre class="prompt" tabindex="0">{flat(fitted.prompt.text)}</pre>'
+    )
 
 
 def meter(counts: TokenCounts | None, texts: Texts) -> str:
@@ -45,16 +47,23 @@ def meter(counts: TokenCounts | None, texts: Texts) -> str:
     return f'<div class="meter"><span>{flat(texts.context)}</span><b>{bars}</b><span>{flat(" · ".join(said))}</span></div>'
 
 
+def _no_prompt(turn: Turn | None, texts: Texts) -> str:
+    if turn is None or not turn["run"]:
+        return texts.saw_nothing
+    return texts.saw_retrieval if turn["mode"] == "retrieval" else texts.saw_gone
+
+
 def _counts(counts: TokenCounts) -> dict[str, int]:
     return {part: getattr(counts, part) for part in PARTS}
 
 
 def _card(number: int, card: SourceCard, anchor: str, kind: str, texts: Texts) -> str:
     place = " · ".join(flat(part) for part in _place(card, texts))
+    passage = flat(BLANK_LINES.sub("\n", card["text"]))
     return (
         f'<div class="card{kind}" id="{anchor}-{number}"><div class="head"><span class="cite">{number}</span>'
         f'<strong>{flat(card["name"])}</strong><span class="score" title="{flat(texts.score)}">{card["score"]:.2f}</span></div>'
-        f'<div class="place">{place}</div><div class="passage">{flat(BLANK_LINES.sub(chr(10), card["text"]))}</div></div>'
+        f'<div class="place">{place}</div><div class="passage" tabindex="0">{passage}</div></div>'
     )
 
 

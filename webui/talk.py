@@ -88,7 +88,8 @@ def _answer(turn: Turn, key: str, texts: Texts) -> str:
     text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
     if turn["state"] == "running":
         return f"{markup.GROWING}\n\n{text or f'*{texts.waiting}*'}"
-    return "\n\n".join(part for part in (text.strip(), *_notes(turn, texts)) if part)
+    mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
+    return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, texts)) if part)
 
 
 def _notes(turn: Turn, texts: Texts) -> list[str]:

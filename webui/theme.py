@@ -39,6 +39,8 @@ def theme() -> Base:
         block_background_fill="#ffffff", block_background_fill_dark="#1f2023",
         block_border_width="1px", block_shadow="none", block_shadow_dark="none",
         input_background_fill="#ffffff", input_background_fill_dark="#1f2023",
+        link_text_color="#0f6e5c", link_text_color_dark="#4fb39d",
+        input_placeholder_color="#6b7078", input_placeholder_color_dark="#a5a9b0",
         input_shadow="none", input_shadow_focus="none",
         button_primary_background_fill="#0f6e5c", button_primary_background_fill_dark="#0f6e5c",
         button_primary_background_fill_hover="#0b5547", button_primary_background_fill_hover_dark="#12806b",

@@ -132,6 +132,47 @@ async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(ser
     await expect(talk).to_contain_text("1 2 3 4 5")
 
 
+async def test_an_older_answer_shows_its_sources_and_a_new_chat_ends_the_answer_that_grows(
+    serve: Serve, browser: Browser, files: list[Path]
+) -> None:
+    server = await serve(backend="echo", echo_delay=0.02)
+    page, _ = await visit(browser, server.url)
+    await upload(page, files[:2])
+    await expect(page.locator("table.documents tbody .good")).to_have_count(2, timeout=PATIENCE)
+    await page.get_by_role("tab", name="Chat").click()
+    await ask(page, "chat", "How heavy is a full crate of apples?")
+    await answered(page, "chat")
+    await choose_mode(page, "Chat")
+    await ask(page, "chat", "[[count 2000]]")
+    cards = page.locator(".side:not(.beside) .card")
+    await expect(cards).to_have_count(0, timeout=PATIENCE)
+    await page.locator("#chat-talk .bot.message").first.click()
+    await expect(cards.first).to_contain_text("18 kilograms", timeout=PATIENCE)
+
+    await page.keyboard.press("Control+k")
+    assert await until(lambda: active(server) == 0, seconds=1)
+    await expect(page.locator("#chat-talk .message")).to_have_count(0, timeout=PATIENCE)
+    # What still followed the old answer must not bring it back, neither on the page nor in what the browser keeps.
+    await page.wait_for_timeout(500)
+    await page.reload()
+    await expect(page.locator("#chat-talk .welcome")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#chat-talk .message")).to_have_count(0)
+
+
+async def test_a_phone_opens_and_closes_the_settings(serve: Serve, browser: Browser) -> None:
+    server = await serve()
+    page, _ = await visit(browser, server.url)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    handle = page.locator("#drawer .toggle-button")
+    for open_ in (True, False):
+        await handle.click(timeout=PATIENCE)
+        await expect(page.locator("#drawer.open")).to_have_count(int(open_))
+    await handle.click()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#drawer.open")).to_have_count(0)
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == 390
+
+
 async def test_two_browsers_with_a_llama_never_see_each_others_text(
     serve: Serve, browser: Browser, tmp_path: Path, files: list[Path]
 ) -> None:
@@ -189,7 +230,8 @@ async def test_without_a_model_retrieval_works_and_chat_says_what_to_do(
         "ready", timeout=PATIENCE
     )
     await ask(page, "langchain", "How much is the rent?")
-    assert "900 euros a month" in await answered(page, "langchain")
+    assert "letter.docx" in await answered(page, "langchain")
+    await expect(page.locator(".beside .card").first).to_contain_text("900 euros a month")
     await page.get_by_role("tab", name="Chat").click()
     await choose_mode(page, "Chat")
     await ask(page, "chat", "Hello")

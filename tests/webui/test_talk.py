@@ -52,10 +52,13 @@ async def test_cited_cards_come_first_and_the_rest_is_named() -> None:
     assert "Top › Sub · lines 3–4" in html and "text 1 &lt;b&gt;" in html and 'id="k-source-2"' in html
 
 
-def test_what_the_model_saw_and_the_meter_show_the_counts() -> None:
-    html = sources.saw(FITTED, False, EN)
+async def test_what_the_model_saw_and_the_meter_show_the_counts() -> None:
+    html = sources.saw(None, FITTED, EN)
     assert "the &lt;prompt&gt;" in html and "<td>history</td><td>2</td>" in html
-    assert sources.saw(None, True, EN) != sources.saw(None, False, EN)
+    assert EN.saw_nothing in sources.saw(None, None, EN)
+    assert EN.saw_nothing in sources.saw(talk.refused("why?", "chat", "no"), None, EN)
+    assert EN.saw_gone in sources.saw(await finished("yes [1]"), None, EN)
+    assert EN.saw_retrieval in sources.saw(await finished("passages", "retrieval"), None, EN)
     assert "10 of 100 tokens" in sources.meter(FITTED.counts, EN)
 
 

@@ -12,10 +12,12 @@ class Texts:
     code: str
     name: str
     other: str
+    other_code: str
     other_path: str
 
     chat: str
     settings: str
+    close: str
     new_chat: str
     send: str
     stop: str
@@ -51,6 +53,7 @@ class Texts:
     lines: str
     saw: str
     saw_nothing: str
+    saw_retrieval: str
     saw_gone: str
     parts: dict[str, str]
     context: str
@@ -82,7 +85,6 @@ class Texts:
     delete_base: str
     base_facts: str
     drop: str
-    drop_hint: str
     vectorize_one: str
     vectorize: str
     vectorize_none: str
