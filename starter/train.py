@@ -1,0 +1,219 @@
+"""Trains the built-in model. The same code on a GPU and on a CPU: the budget is minutes, and a run can be continued.
+
+`python -m starter.train --work DIR --data DIR --minutes 90` reads DIR/texts.jsonl and DIR/model/tokenizer.json, keeps
+DIR/checkpoint.pt, and logs to DIR/train.log. Run it again with more minutes to go on. Loss is computed at answers only.
+"""
+
+import argparse
+import json
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from starter import material
+from starter.beginning import model as beginning
+from starter.examples import Material, Segments, conversations
+from starter.tokenizer import CONTEXT
+
+LONGEST = 1536
+"""Tokens of a conversation; longer ones are left out."""
+POOL = 96
+"""Conversations sorted by length at a time, so that a batch holds little padding."""
+CHOOSING, COPYING = 9, 0.2
+"""Tokens at the beginning of an answer that always count, and the share of the others that do."""
+FROZEN, FREED_AT = ("embed_tokens", "layers.0.self_attn", "layers.1.self_attn", "layers.2.self_attn"), 0.1
+"""What begins with circuits stands still for a share of the budget: until the rest makes use of them, the optimizers, which
+move every weight alike, would trample them."""
+WARM_UP = 40
+PLATEAU = 0.55
+"""Share of the budget at the full learning rate; then it falls to 3 % of it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids and labels, -100 where no loss is taken; both of shape (conversations, tokens)."""
+
+    ids: torch.Tensor
+    labels: torch.Tensor
+
+
+class Budget:
+    """How far training is, in [0, 1], by the time spent in this run and the ones before."""
+
+    def __init__(self, minutes: float, spent: float) -> None:
+        self._total, self._before, self._start = minutes * 60, spent, time.monotonic()
+
+    @property
+    def spent(self) -> float:
+        """Seconds of training so far."""
+        return self._before + time.monotonic() - self._start
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return min(1.0, self.spent / self._total)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, segments: Segments, rng: random.Random) -> tuple[list[int], list[int]]:
+    """Return ids and labels of a conversation.
+
+    The beginning of an answer chooses, and its end stops: those tokens all count. The rest mostly copies, which is easy,
+    while the head and its softmax are a third of the work: of those a share is enough.
+    """
+    ids: list[int] = []
+    labels: list[int] = []
+    for text, is_answer in segments:
+        part = tokenizer(text, add_special_tokens=False).input_ids
+        ids += part
+        last = len(part) - 2
+        labels += [
+            token if is_answer and (i < CHOOSING or i >= last or rng.random() < COPYING) else -100
+            for i, token in enumerate(part)
+        ]
+    return ids, labels
+
+
+def batches(tokenizer: PreTrainedTokenizerBase, source: Iterator[Segments], tokens: int, seed: int) -> Iterator[Batch]:
+    """Yield batches of about `tokens` tokens."""
+    rng = random.Random(seed)
+    while True:
+        pool = [pair for pair in (encode(tokenizer, next(source), rng) for _ in range(POOL)) if len(pair[0]) <= LONGEST]
+        pool.sort(key=lambda pair: len(pair[0]))
+        made, begin = [], 0
+        for end in range(1, len(pool) + 1):
+            if end == len(pool) or (end + 1 - begin) * len(pool[end][0]) > tokens:
+                made.append(_padded(pool[begin:end]))
+                begin = end
+        rng.shuffle(made)
+        yield from made
+
+
+def _padded(pairs: list[tuple[list[int], list[int]]]) -> Batch:
+    width = max(len(ids) for ids, _ in pairs)
+    ids = torch.zeros(len(pairs), width, dtype=torch.long)
+    labels = torch.full((len(pairs), width), -100)
+    for row, (left, right) in enumerate(pairs):
+        ids[row, : len(left)] = torch.tensor(left)
+        labels[row, : len(right)] = torch.tensor(right)
+    return Batch(ids, labels)
+
+
+def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
+    """Make batches in a thread while the model computes."""
+    waiting: queue.Queue[Batch] = queue.Queue(8)
+
+    def fill() -> None:
+        for batch in source:
+            waiting.put(batch)
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
+def loss_of(model: LlamaForCausalLM, batch: Batch, device: str) -> torch.Tensor:
+    """Return the mean loss over the answer tokens; the head is computed at those alone."""
+    ids, labels = batch.ids.to(device), batch.labels.to(device)
+    # Padding stands at the end, where causal attention keeps it from everything before; no mask is needed.
+    with torch.autocast(device.split(":")[0], torch.bfloat16):
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+        wanted = labels[:, 1:]
+        chosen = wanted != -100
+        logits = model.lm_head(hidden[chosen])
+    return functional.cross_entropy(logits.float(), wanted[chosen])
+
+
+def optimizers(model: LlamaForCausalLM, rate: float) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices of the layers and AdamW for the rest."""
+    matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
+    others = [weight for name, weight in model.named_parameters() if weight.ndim != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def rate_at(step: int, progress: float) -> float:
+    """Return the share of the learning rate to use."""
+    falling = 1.0 if progress < PLATEAU else max(0.03, 1 - (progress - PLATEAU) / (1 - PLATEAU))
+    return min(1.0, (step + 1) / WARM_UP) * falling
+
+
+def train(stock: Material, work: Path, minutes: float, rate: float, tokens: int, device: str, seed: int) -> None:
+    """Train until the budget is spent, going on from DIR/checkpoint.pt if there is one."""
+    tokenizer = AutoTokenizer.from_pretrained(work / "model")
+    model = beginning(tokenizer, CONTEXT, seed).to(device)
+    making = optimizers(model, rate)
+    checkpoint, step, seen, spent = work / "checkpoint.pt", 0, 0, 0.0
+    if checkpoint.exists():
+        kept: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(kept["model"])
+        for optimizer, state in zip(making, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        step, seen, spent = kept["step"], kept["seen"], kept["spent"]
+    budget = Budget(minutes, spent)
+    source = conversations(stock, seed + step, lambda: budget.progress)
+
+    def keep() -> None:
+        state = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in making],
+                 "step": step, "seen": seen, "spent": budget.spent}  # fmt: skip
+        torch.save(state, checkpoint.with_suffix(".new"))
+        checkpoint.with_suffix(".new").replace(checkpoint)
+
+    losses: list[float] = []
+    kept_at = shown_at = time.monotonic()
+    for batch in ahead(batches(tokenizer, source, tokens, seed + step)):
+        share = rate_at(step, budget.progress)
+        for optimizer in making:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(budget.progress >= FREED_AT or not any(part in name for part in FROZEN))
+        loss = loss_of(model, batch, device)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in making:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        step, seen = step + 1, seen + batch.ids.numel()
+        if time.monotonic() - shown_at > 30:
+            shown_at = time.monotonic()
+            line = {"step": step, "tokens": seen, "seconds": round(budget.spent), "loss": round(sum(losses) / len(losses), 4),
+                    "rate": round(rate * share, 6)}  # fmt: skip
+            losses.clear()
+            with (work / "train.log").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+        if time.monotonic() - kept_at > 240 or budget.progress >= 1:
+            kept_at = time.monotonic()
+            keep()
+        if budget.progress >= 1:
+            return
+
+
+def main() -> None:
+    """Read the arguments and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=90.0)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--tokens", type=int, default=8192, help="tokens of a batch")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    stock = material.load(arguments.work, arguments.data)
+    train(stock, arguments.work, arguments.minutes, arguments.rate, arguments.tokens, arguments.device, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()
