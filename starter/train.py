@@ -30,9 +30,9 @@ POOL = 96
 """Conversations sorted by length at a time, so that a batch holds little padding."""
 CHOOSING, COPYING = 9, 0.2
 """Tokens at the beginning of an answer that always count, and the share of the others that do."""
-FROZEN, FREED_AT = ("embed_tokens", "layers.0.self_attn", "layers.1.self_attn", "layers.2.self_attn"), 0.1
-"""What begins with circuits stands still for a share of the budget: until the rest makes use of them, the optimizers, which
-move every weight alike, would trample them."""
+CIRCUITS, SLOWER = ("embed_tokens", "layers.0.self_attn", "layers.1.self_attn", "layers.2.self_attn"), 0.03
+"""What begins with circuits learns at this share of the rate: the optimizers move every weight alike, and at the full rate
+they trample the circuits before the rest makes use of them."""
 WARM_UP = 40
 PLATEAU = 0.55
 """Share of the budget at the full learning rate; then it falls to 3 % of it."""
@@ -74,7 +74,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, segments: Segments, rng: random.R
     for text, is_answer in segments:
         part = tokenizer(text, add_special_tokens=False).input_ids
         ids += part
-        last = len(part) - 2
+        last = len(part) - 4  # the citation and the end
         labels += [
             token if is_answer and (i < CHOOSING or i >= last or rng.random() < COPYING) else -100
             for i, token in enumerate(part)
@@ -134,11 +134,16 @@ def loss_of(model: LlamaForCausalLM, batch: Batch, device: str) -> torch.Tensor:
 
 def optimizers(model: LlamaForCausalLM, rate: float) -> list[torch.optim.Optimizer]:
     """Return Muon for the matrices of the layers and AdamW for the rest."""
-    matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
-    others = [weight for name, weight in model.named_parameters() if weight.ndim != 2 or "embed" in name]
+
+    def groups(matrices: bool) -> list[dict[str, Any]]:
+        named = [pair for pair in model.named_parameters() if (pair[1].ndim == 2 and "embed" not in pair[0]) == matrices]
+        slow = [weight for name, weight in named if any(part in name for part in CIRCUITS)]
+        fast = [weight for name, weight in named if not any(part in name for part in CIRCUITS)]
+        return [{"params": fast, "share": 1.0}, {"params": slow, "share": SLOWER}]
+
     return [
-        torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+        torch.optim.Muon(groups(True), lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups(False), lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
 
@@ -175,9 +180,7 @@ def train(stock: Material, work: Path, minutes: float, rate: float, tokens: int,
         share = rate_at(step, budget.progress)
         for optimizer in making:
             for group in optimizer.param_groups:
-                group["lr"] = rate * share
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(budget.progress >= FREED_AT or not any(part in name for part in FROZEN))
+                group["lr"] = rate * share * group["share"]
         loss = loss_of(model, batch, device)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
