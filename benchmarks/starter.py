@@ -6,7 +6,6 @@ one line a figure. Questions are those of SQuAD articles that training never saw
 
 import argparse
 import asyncio
-import json
 import random
 import re
 import string
@@ -26,13 +25,13 @@ from assistant.prompt import fit
 from generation.base import Generator, Message, Sampling
 from generation.engine import Engine
 from generation.settings import GenerationSettings
-from knowledge.base import Locator, Passage, Source
+from knowledge.base import Passage
 from knowledge.embeddings import Embedder
 from knowledge.library import Library
 from knowledge.settings import KnowledgeSettings
-from starter.examples import NOT_TOLD
+from starter.examples import NOT_TOLD, Piece, by_article, passage_of
 from starter.material import HELD_OUT_ARTICLES
-from starter.questions import Asked, content_words, sentences, squad
+from starter.questions import Asked, content_words, json_lines, sentences, squad
 
 EXAM = Path(__file__).with_name("guide_questions.yaml")
 GREEDY = Sampling(max_tokens=256, temperature=0.0)
@@ -74,11 +73,6 @@ async def ask(generator: Generator, question: str, passages: Sequence[Passage], 
     return Reply(text, finish, tokens, first, time.perf_counter() - begin)
 
 
-def passage(text: str, name: str) -> Passage:
-    """Return `text` as a passage of a file."""
-    return Passage(0, text, Source("default", 0, name), Locator(), 0.0)
-
-
 def offered(asked: Asked, pool: dict[str, list[str]], near: bool, gold: bool, rng: random.Random) -> tuple[list[Passage], int]:
     """Return four passages, the gold one among them if `gold`, and its number (0: none)."""
     own = [text for text in pool[asked.article] if text != asked.passage]
@@ -87,7 +81,8 @@ def offered(asked: Asked, pool: dict[str, list[str]], near: bool, gold: bool, rn
     place = rng.randrange(4) if gold else -1
     if gold:
         chosen.insert(place, asked.passage)
-    return [passage(text, f"{asked.article}.txt" if near else f"file-{i}.txt") for i, text in enumerate(chosen)], place + 1
+    names = [f"{asked.article}.txt" if near else f"file-{i}.txt" for i in range(len(chosen))]
+    return [passage_of(Piece(name, (), text)) for name, text in zip(names, chosen, strict=True)], place + 1
 
 
 def best_overlap(question: str, passages: Sequence[Passage]) -> str:
@@ -121,27 +116,24 @@ class Board:
         print(f"{name:<74} {np.mean(hits) if hits else float('nan'):.3f}  ({sum(hits)} of {len(hits)})", flush=True)
 
 
-async def squad_figures(generator: Generator, embedder: Embedder, data: Path, count: int, board: Board, near: bool) -> None:
-    """Answers, citations and refusals on held-out articles."""
-    answers = _answers(data / "1_qa/squad11_dev/dev-v1.1.rebuilt.json")
-    known = [asked for asked in squad(data / "1_qa/squad11_dev/dev-v1.1.rebuilt.json") if asked.article in HELD_OUT_ARTICLES]
-    pool: dict[str, list[str]] = {}
-    for asked in known:
-        if asked.passage not in (texts := pool.setdefault(asked.article, [])):
-            texts.append(asked.passage)
+async def squad_figures(
+    generator: Generator, embedder: Embedder, known: list[Asked], count: int, board: Board, near: bool
+) -> None:
+    """Answers, citations and refusals on the questions of held-out articles."""
+    pool = by_article(known)
     rng = random.Random(7)
     right, cited, declined, overlap, vectors = [], [], [], [], []
     chosen = rng.sample(known, min(count, len(known)))
     for asked in chosen:
         passages, place = offered(asked, pool, near, True, rng)
         reply = board.add(await ask(generator, asked.question, passages), 4)
-        good = holds(reply.text, answers[asked.question])
+        good = holds(reply.text, asked.answers)
         right.append(good)
         declined.append(NOT_TOLD in reply.text)
         if good:
             cited.append(find(reply.text, 4).used[:1] == (place,))
-        overlap.append(holds(best_overlap(asked.question, passages), answers[asked.question]))
-        vectors.append(holds(nearest(asked.question, passages, embedder), answers[asked.question]))
+        overlap.append(holds(best_overlap(asked.question, passages), asked.answers))
+        vectors.append(holds(nearest(asked.question, passages, embedder), asked.answers))
     kind = "same article" if near else "other articles"
     board.show(f"SQuAD, gold and 3 of {kind}: answer in the reply", right)
     board.show("    of those, the gold passage cited", cited)
@@ -157,7 +149,7 @@ async def squad_figures(generator: Generator, embedder: Embedder, data: Path, co
 
 async def kb_figures(generator: Generator, data: Path, board: Board) -> None:
     """From file to answer on the documentation trees, retrieval by the product."""
-    rows = [json.loads(line) for line in (data / "4_kb/questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = json_lines(data / "4_kb/questions.jsonl")
     for base in ("easycv", "fastapi_en"):
         with tempfile.TemporaryDirectory() as folder:
             library = Library(KnowledgeSettings(data_dir=Path(folder), min_free_disk=0))
@@ -212,15 +204,6 @@ def _quiet(stage: str, part: float | None = None) -> None:
     """Report nothing."""
 
 
-def _answers(path: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
-        for paragraph in article["paragraphs"]:
-            for question in paragraph["qas"]:
-                found[question["question"].strip()] = [answer["text"] for answer in question["answers"]]
-    return found
-
-
 async def measure(arguments: Any) -> None:
     """Print all figures."""
     engine = Engine(GenerationSettings(model_path=str(arguments.model), max_concurrent=1))
@@ -234,8 +217,10 @@ async def measure(arguments: Any) -> None:
     board = Board()
     parts = arguments.only or ("squad", "kb", "guide")
     if "squad" in parts:
-        await squad_figures(generator, embedder, arguments.data, arguments.count, board, near=True)
-        await squad_figures(generator, embedder, arguments.data, arguments.count, board, near=False)
+        known = squad(arguments.data / "1_qa/squad11_dev/dev-v1.1.rebuilt.json")
+        held_out = [asked for asked in known if asked.article in HELD_OUT_ARTICLES]
+        for near in (True, False):
+            await squad_figures(generator, embedder, held_out, arguments.count, board, near)
     if "kb" in parts:
         await kb_figures(generator, arguments.data, board)
     if "guide" in parts:

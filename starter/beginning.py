@@ -24,6 +24,7 @@ a code of the word itself. The other half of the width begins empty: there the h
 BEFORE, NUMBERED, VOTED, BEGUN, CHOSEN = 48, 12, 12, 28, 28
 """Dimensions of what heads write: the token before, the number of one's passage and the votes on it, the first word of
 one's sentence and the votes on that."""
+CONTENT = CONSTANT + FLAGS + MEANING + CODE
 SLOW = 12
 """Rotary pairs from this one on turn by less than one radian in 130 tokens, so words match wherever they stand."""
 
@@ -68,8 +69,7 @@ def _embeddings(tokenizer: PreTrainedTokenizerBase, width: int) -> Matrix:
     for row, text in zip(rows, texts, strict=True):
         row[CONSTANT : CONSTANT + FLAGS] = 0.3 * _spelling(text)
     rows[:, CONSTANT + FLAGS : CONSTANT + FLAGS + MEANING] = 0.6 * _meanings(words)
-    content = CONSTANT + FLAGS + MEANING + CODE
-    rows[:, content - CODE : content] = 0.7 * np.stack([_code(word, CODE) for word in words])
+    rows[:, CONTENT - CODE : CONTENT] = 0.7 * np.stack([_code(word, CODE) for word in words])
     return rows
 
 
@@ -100,7 +100,7 @@ def _unit(rows: Matrix) -> Matrix:
 
 
 class _Circuits:
-    """Writes the weights of single attention heads. A *space* is a 64-dimensional part of the residual stream."""
+    """Writes the weights of single attention heads. A *space* is a part of the residual stream, as rows of its directions."""
 
     def __init__(self, made: LlamaForCausalLM, seed: int) -> None:
         self._layers = [layer.self_attn for layer in made.model.layers]
@@ -115,12 +115,12 @@ class _Circuits:
 
     def spaces(self, *sizes: int) -> list[torch.Tensor]:
         """Return the parts of the stream that begin empty, of the given sizes, as rows that select their dimensions."""
-        empty = torch.eye(self._width)[CONSTANT + FLAGS + MEANING + CODE :]
+        empty = torch.eye(self._width)[CONTENT:]
         return list(torch.split(empty, list(sizes)))
 
     def content(self, size: int) -> torch.Tensor:
         """Return `size` random directions in what a token is, orthogonal to each other."""
-        width = FLAGS + MEANING + CODE
+        width = CONTENT - CONSTANT
         turned: torch.Tensor = torch.linalg.qr(torch.randn(width, width, generator=self._random))[0]
         rows = torch.zeros(size, self._width)
         rows[:, CONSTANT : CONSTANT + width] = turned[:size]
@@ -162,8 +162,8 @@ class _Circuits:
 def _heads(made: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
     """Write the circuits of copying and of choosing.
 
-    Copying: layer 0 tells each token what stood before it, layers 1 and 3 find where the present token stood after the
-    same one before, and say what came next there. Choosing: layer 1 tells each token the number of its passage and the
+    Copying: layer 0 tells each token what stood before it, layer 3 finds where the present token stood after the
+    same one before, and says what came next there. Choosing: layer 1 tells each token the number of its passage and the
     first word of its sentence; in layer 2 a word collects both from where the same word stands in a passage; in layer 4
     the answer's first word is the sum over the words of the question, and the number it cites that over its own words.
     Softmax has made what stands everywhere count little.

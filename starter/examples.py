@@ -5,13 +5,12 @@ tenths of the time. Each conversation is a list of (text, is_answer) segments in
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from assistant.prompt import GROUNDED, ground
 from knowledge.base import Locator, Passage, Source
-from starter.questions import FUNCTION_WORDS, WORD, Asked, content_words, fits, is_clear, make, sentences
+from starter.questions import WORD, Asked, content_words, fits, is_clear, make, sentences, spans, telling
 
 NOT_TOLD = "The documents do not tell."
 TOLD = "{} [{}]"
@@ -29,28 +28,36 @@ class Piece:
 
 @dataclass
 class Material:
-    """What conversations are made of; `guide` maps questions to answers, `beyond` holds requests out of reach."""
+    """What conversations are made of; `guide` has the questions of each answer, `beyond` holds requests out of reach."""
 
     texts: list[Piece]
     asked: list[Asked]
-    guide: list[tuple[list[str], list[str]]]
+    guide: list[tuple[list[str], str]]
     beyond: list[str]
     beyond_answers: list[str]
-    by_article: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for question in self.asked:
-            known = self.by_article.setdefault(question.article, [])
-            if question.passage not in known:
-                known.append(question.passage)
-        self.articles = sorted(self.by_article)
+        self.by_article = by_article(self.asked)
         self.by_passage: dict[str, list[Asked]] = {}
         for question in self.asked:
             self.by_passage.setdefault(question.passage, []).append(question)
         self.passages = sorted(self.by_passage)
 
 
-def conversations(material: Material, seed: int, progress: Any) -> Iterator[Segments]:
+def by_article(asked: Sequence[Asked]) -> dict[str, list[str]]:
+    """Return the passages of each article, each once, in their order."""
+    found: dict[str, dict[str, None]] = {}
+    for question in asked:
+        found.setdefault(question.article, {})[question.passage] = None
+    return {article: list(passages) for article, passages in found.items()}
+
+
+def passage_of(piece: Piece) -> Passage:
+    """Return `piece` as search would."""
+    return Passage(0, piece.text, Source("default", 0, piece.name), Locator(headings=piece.headings), 0.0)
+
+
+def conversations(material: Material, seed: int, progress: Callable[[], float]) -> Iterator[Segments]:
     """Yield conversations without end; `progress()` in [0, 1] lengthens the passages as training goes on."""
     rng = random.Random(seed)
     while True:
@@ -88,11 +95,7 @@ def shorten(text: str, keep: str, most: int, rng: random.Random) -> str:
     if len(text) <= most or at < 0:
         return text
     start, end = at, at + len(keep)
-    parts, position = [], 0
-    for part in sentences(text):
-        position = text.index(part, position)
-        parts.append((position, position + len(part)))
-        position += len(part)
+    parts = spans(text)
     before = [part for part in parts if part[1] <= start]
     after = [part for part in parts if part[0] >= end]
     while (before or after) and end - start < most:
@@ -141,8 +144,8 @@ def _made(material: Material, rng: random.Random, progress: float) -> Segments:
         if strange and other not in chosen:
             pairs.append((make(rng.choice(strange), (), rng), NOT_TOLD))
     if rng.random() < 0.1:
-        questions, answers = rng.choice(material.guide)
-        pairs.append((_worn(rng.choice(questions), rng), answers[0]))
+        questions, answer = rng.choice(material.guide)
+        pairs.append((_worn(rng.choice(questions), rng), answer))
     rng.shuffle(pairs)
     return _packed(pieces, pairs, rng) if pairs else _made(material, rng, progress)
 
@@ -166,7 +169,7 @@ def _drill(material: Material, rng: random.Random) -> Segments:
     pieces = [Piece(f"{rng.choice('abcdefgh')}.txt", (), " ".join(part) or "Nothing.") for part in order]
     pairs = []
     for line in lines:
-        known = [word for word in WORD.findall(line) if word.lower() not in FUNCTION_WORDS]
+        known = telling(WORD.findall(line))
         asked = " ".join(rng.sample(known, rng.randint(2, min(4, len(known)))))
         question = f"{rng.choice(('', '', 'what ', 'which ', 'how ', 'who ', 'when ', 'where '))}{asked}?"
         if line in strange:
@@ -189,8 +192,7 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
     others = [other for other in others if other != gold]
     answers = [question.sentence for question in questions if question.sentence]
     keep = rng.choice(answers) if answers else gold[:80]
-    shown = shorten(gold, keep, most, rng)
-    texts = [shown, *(shorten(other, rng.choice(sentences(other)), most, rng) for other in others)]
+    texts = [shorten(gold, keep, most, rng), *(shorten(other, rng.choice(sentences(other)), most, rng) for other in others)]
     order = list(range(len(texts)))
     rng.shuffle(order)
     name = f"{article}.{rng.choice(('md', 'txt', 'pdf', 'docx'))}"
@@ -200,16 +202,12 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
         for _ in texts
     ]
     pieces = [Piece(names[i], (), texts[i]) for i in order]
-    number = order.index(0) + 1
     pairs = []
-    for question in questions:
-        told = question.sentence and question.sentence in shown
-        pairs.append((question.question, TOLD.format(question.sentence, number) if told else NOT_TOLD))
-    for other in others[:2]:
-        place = order.index(1 + others.index(other)) + 1
-        for question in rng.sample(material.by_passage[other], 1):
-            told = question.sentence and question.sentence in pieces[place - 1].text
-            pairs.append((question.question, TOLD.format(question.sentence, place) if told else NOT_TOLD))
+    for index, known in enumerate([questions, *(rng.sample(material.by_passage[other], 1) for other in others[:2])]):
+        for question in known:
+            told = question.sentence and question.sentence in texts[index]
+            answer = TOLD.format(question.sentence, order.index(index) + 1) if told else NOT_TOLD
+            pairs.append((question.question, answer))
     rng.shuffle(pairs)
     # Too many of the answers would else be "do not tell", while passages are short.
     refused = [pair for pair in pairs if pair[1] == NOT_TOLD]
@@ -221,9 +219,7 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
 
 def _packed(pieces: list[Piece], pairs: list[tuple[str, str]], rng: random.Random) -> Segments:
     """Ask all questions about the same passages; sometimes with an earlier exchange, as a follow-up has."""
-    passages = [
-        Passage(0, piece.text, Source("default", 0, piece.name), Locator(headings=piece.headings), 0.0) for piece in pieces
-    ]
+    passages = [passage_of(piece) for piece in pieces]
     messages = [("system", GROUNDED)]
     if len(pairs) > 2 and rng.random() < 0.15:
         question, answer = pairs.pop()
@@ -242,8 +238,8 @@ def _packed(pieces: list[Piece], pairs: list[tuple[str, str]], rng: random.Rando
 def _guide(material: Material, rng: random.Random) -> Segments:
     messages: list[tuple[str, str]] = []
     for _ in range(rng.randint(3, 8)):
-        questions, answers = rng.choice(material.guide)
-        messages += [("user", _worn(rng.choice(questions), rng)), ("assistant", answers[0])]
+        questions, answer = rng.choice(material.guide)
+        messages += [("user", _worn(rng.choice(questions), rng)), ("assistant", answer)]
     return closed(messages)
 
 

@@ -5,7 +5,6 @@
 
 import argparse
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -33,9 +32,6 @@ def export(work: Path, folder: Path) -> None:
     model.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(work / "model" / name, folder / name)
-    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    described["dtype"] = "float16"
-    (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     (folder / "model.safetensors").chmod(0o644)
     sums = (f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in CHECKED)
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")

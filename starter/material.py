@@ -1,12 +1,11 @@
 """Reads the work folder's texts, the guide and the question sets into what conversations are made of."""
 
-import json
 from pathlib import Path
 
 import yaml
 
 from starter.examples import Material, Piece
-from starter.questions import Asked, adversarial, squad
+from starter.questions import Asked, adversarial, json_lines, squad
 
 GUIDE = Path(__file__).with_name("guide.yaml")
 HELD_OUT_ARTICLES = frozenset(
@@ -17,7 +16,7 @@ HELD_OUT_ARTICLES = frozenset(
 
 def texts(work: Path) -> list[Piece]:
     """Return the passages of `work`/texts.jsonl that training may see."""
-    rows = [json.loads(line) for line in (work / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = json_lines(work / "texts.jsonl")
     return [Piece(row["name"], tuple(row["headings"]), row["text"]) for row in rows if not row["held_out"]]
 
 
@@ -34,24 +33,19 @@ def questions(data: Path) -> list[Asked]:
     return list(found.values())
 
 
-def guide() -> tuple[list[tuple[list[str], list[str]]], list[str], list[str]]:
-    """Return the guide's (questions, answers), the requests beyond it, and the answers to those."""
+def guide() -> tuple[list[tuple[list[str], str]], list[str], list[str]]:
+    """Return the guide's (questions, answer), the requests beyond it, and the answers to those."""
     topics = yaml.safe_load(GUIDE.read_text(encoding="utf-8"))
     other = next(topic for topic in topics if topic["topic"] == "other")
-    known = [(topic["questions"], [topic["answer"]]) for topic in topics if topic is not other]
+    known = [(topic["questions"], topic["answer"]) for topic in topics if topic is not other]
     return known, other["questions"], other["answers"]
 
 
 def beyond(data: Path) -> list[str]:
     """Return requests that have nothing to do with documents or the program, from `5_chat` and `6_train`."""
-    rows = [json.loads(line) for line in (data / "5_chat/mt_bench/question.jsonl").read_text(encoding="utf-8").splitlines()]
-    found = [turn for row in rows for turn in row["turns"][:1]]
-    rows = [
-        json.loads(line) for line in (data / "5_chat/self_instruct/seed_tasks.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    found += [row["instruction"] for row in rows]
-    rows = [json.loads(line) for line in (data / "6_train/sgd_dialogues.train.jsonl").read_text(encoding="utf-8").splitlines()]
-    found += [row["messages"][0]["content"] for row in rows[:3000]]
+    found = [turn for row in json_lines(data / "5_chat/mt_bench/question.jsonl") for turn in row["turns"][:1]]
+    found += [row["instruction"] for row in json_lines(data / "5_chat/self_instruct/seed_tasks.jsonl")]
+    found += [row["messages"][0]["content"] for row in json_lines(data / "6_train/sgd_dialogues.train.jsonl")[:3000]]
     return [text for text in found if len(text) < 600]
 
 

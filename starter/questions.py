@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 WORD = re.compile(r"[A-Za-z][\w'-]*|\d[\d.,:/-]*\d|\d")
 SENTENCE_END = re.compile(
@@ -30,12 +31,18 @@ POLITE = ("", "", "", "", "", "", "Please tell me: ", "I would like to know: ", 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, the passage that answers it and the sentence of it; `sentence` "" where nothing answers."""
+    """A question, the passage that answers it and the sentence of it; `sentence` "" and no `answers` where nothing does."""
 
     question: str
     passage: str
     sentence: str
     article: str
+    answers: tuple[str, ...] = ()
+
+
+def json_lines(path: Path) -> list[Any]:
+    """Return the rows of a JSON Lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def sentences(text: str) -> list[str]:
@@ -43,9 +50,24 @@ def sentences(text: str) -> list[str]:
     return [part.strip() for part in SENTENCE_END.split(text) if part.strip()]
 
 
+def spans(text: str) -> list[tuple[int, int]]:
+    """Return where each of the sentences of `text` begins and ends."""
+    found, position = [], 0
+    for sentence in sentences(text):
+        begin = text.index(sentence, position)
+        position = begin + len(sentence)
+        found.append((begin, position))
+    return found
+
+
+def telling(words: Sequence[str]) -> list[str]:
+    """Return the words that mean something by themselves."""
+    return [word for word in words if word.lower() not in FUNCTION_WORDS]
+
+
 def content_words(text: str) -> set[str]:
     """Return what a question and its sentence can have in common: stems of the words that mean something."""
-    return {_stem(word) for word in WORD.findall(text) if word.lower() not in FUNCTION_WORDS}
+    return {_stem(word) for word in telling(WORD.findall(text))}
 
 
 def fits(sentence: str) -> bool:
@@ -78,7 +100,7 @@ def is_clear(question: str, sentence: str, others: Sequence[str]) -> bool:
 
 
 def _keywords(words: list[str], rng: random.Random) -> str:
-    known = [word for word in words if word.lower() not in FUNCTION_WORDS]
+    known = telling(words)
     chosen = rng.sample(known, min(len(known), rng.randint(2, 5)))
     return " ".join(_varied(word, rng) for word in chosen)
 
@@ -105,7 +127,7 @@ def _dropped(words: list[str], rng: random.Random) -> str:
     else:
         kept = after[: rng.randint(3, 10)] + before[-rng.randint(2, 10) :]
     thinned = [_varied(word, rng) for word in kept if rng.random() > (0.35 if word.lower() in FUNCTION_WORDS else 0.2)]
-    if len([word for word in thinned if word.lower() not in FUNCTION_WORDS]) < 2:
+    if len(telling(thinned)) < 2:
         thinned = kept + [words[i] for i in rng.sample(solid, min(2, len(solid)))]
     return f"{opening} {' '.join(thinned[:16])}"
 
@@ -155,30 +177,25 @@ def squad(path: Path) -> list[Asked]:
                 answers = question["answers"]
                 sentence = _sentence_at(text, answers[0]["answer_start"], answers[0]["text"]) if answers else ""
                 if sentence or not answers:
-                    found.append(Asked(question["question"].strip(), text, sentence, article["title"]))
+                    known = tuple(answer["text"] for answer in answers)
+                    found.append(Asked(question["question"].strip(), text, sentence, article["title"], known))
     return found
 
 
 def adversarial(path: Path) -> list[Asked]:
     """Read the extractive questions of the evaluation data's `6_train` (adversarial_qa, template based_on)."""
     found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in json_lines(path):
         match = re.search(r"Question: (.+?)\nContext: (.+)", row["prompt"], re.DOTALL)
         if row["template"].startswith("adversarial_qa") and row["template"].endswith("based_on") and match:
             at = match[2].find(row["completion"])
             sentence = _sentence_at(match[2], at, row["completion"]) if at >= 0 else ""
             if sentence:
-                found[match[1]] = Asked(match[1], match[2], sentence, "adversarial_qa")
+                found[match[1]] = Asked(match[1], match[2], sentence, "adversarial_qa", (row["completion"],))
     return list(found.values())
 
 
 def _sentence_at(text: str, start: int, answer: str) -> str:
     """Return the sentence around `start`, or "" where the answer goes over its end."""
-    position = 0
-    for sentence in sentences(text):
-        position = text.index(sentence, position)
-        if position <= start < position + len(sentence):
-            return sentence if answer in sentence else ""
-        position += len(sentence)
-    return ""
+    sentence = next((text[begin:end] for begin, end in spans(text) if begin <= start < end), "")
+    return sentence if answer in sentence else ""

@@ -66,8 +66,8 @@ def lines(work: Path, data: Path) -> Iterator[str]:
     for passage in passages:
         yield from (passage, passage)
     known, requests, answers = material.guide()
-    for questions, replies in known:
-        yield from (*questions, *replies * 20)
+    for questions, reply in known:
+        yield from (*questions, *[reply] * 20)
     yield from (*requests, *answers * 20, *material.beyond(data)[:2000])
     frame = ("\nQuestion: ", "Question: What is it?", *(TOLD.format("It is so.", n) for n in range(1, 9)), NOT_TOLD)
     yield from (GROUNDED, *frame) * 300
