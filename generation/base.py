@@ -72,10 +72,26 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens read and written by one request."""
+    """Tokens read and written by one request; `cached_tokens` of the prompt were not read again but kept from before."""
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What an engine does and holds at this moment; None where it cannot be known. Totals only ever grow.
+
+    `active`: answers being generated. `kv_used`, `kv_total`: tokens of keys and values in memory, and the most there may be.
+    """
+
+    active: int
+    generated_tokens_total: int
+    prompt_tokens_total: int | None = None
+    cached_tokens_total: int | None = None
+    kv_used: int | None = None
+    kv_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,10 @@ class Generator(Protocol):
 
     def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield the answer; close it (`async with aclosing(...)`) to stop the model."""
+        ...
+
+    def measures(self) -> Measures:
+        """Return what the engine does and holds at this moment; cheap, and never raises."""
         ...
 
     async def close(self) -> None:

@@ -12,7 +12,18 @@ import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from generation.base import FinishReason, Message, ModelNotReady, Piece, Prompt, PromptTooLong, Report, Sampling, Usage
+from generation.base import (
+    FinishReason,
+    Measures,
+    Message,
+    ModelNotReady,
+    Piece,
+    Prompt,
+    PromptTooLong,
+    Report,
+    Sampling,
+    Usage,
+)
 from generation.settings import GenerationSettings
 from generation.stop_strings import StopStrings
 
@@ -96,6 +107,10 @@ class EchoGenerator:
         whole = stops.found or made == len(answer)
         reason: FinishReason = "stop" if whole else "length" if made == limit else "cancelled"
         yield Piece(stops.flush(), reason, Usage(len(prompt.token_ids), made))
+
+    def measures(self) -> Measures:
+        """Return the slots in use and the tokens ever made."""
+        return Measures(self.active_generations, self.generated_tokens_total)
 
     async def close(self) -> None:
         """End all streams at their next token."""

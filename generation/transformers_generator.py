@@ -17,6 +17,7 @@ from generation.base import (
     EngineFailed,
     FinishReason,
     GenerationError,
+    Measures,
     Message,
     ModelNotReady,
     Piece,
@@ -70,6 +71,10 @@ class TransformersGenerator:
             if not waiting.cancel():  # False: it runs or has run; then its thread says when it has let go
                 await answer.released.wait()
             self._answers.discard(answer)
+
+    def measures(self) -> Measures:
+        """Return the slots in use and the tokens ever made."""
+        return Measures(self.active_generations, self.generated_tokens_total)
 
     async def close(self) -> None:
         """End all streams (finish reason `cancelled`), wait for their threads, give back the memory."""
