@@ -1,12 +1,13 @@
 """Conversations to train on, in the product's own prompt: grounded questions, the guide, and what is out of reach.
 
-One conversation asks several questions about the same passages: reading 400 tokens for one answer of 30 would waste nine
-tenths of the time. Each conversation is a list of (text, is_answer) segments in the Llama-2 format.
+One conversation asks several questions about the same passages, each as if it were the only one: reading 400 tokens for
+one answer of 30 would waste nine tenths of the time. Each conversation is a list of segments in the Llama-2 format.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from assistant.prompt import GROUNDED, ground
 from knowledge.base import Locator, Passage, Source
@@ -14,7 +15,17 @@ from starter.questions import WORD, Asked, content_words, fits, is_clear, make, 
 
 NOT_TOLD = "The documents do not tell."
 TOLD = "{} [{}]"
-Segments = list[tuple[str, bool]]
+
+
+class Segment(NamedTuple):
+    """A stretch of a conversation; `learned`: an answer to learn. Segments see those of their own branch and of branch 0."""
+
+    text: str
+    learned: bool
+    branch: int = 0
+
+
+Segments = list[Segment]
 
 
 @dataclass(frozen=True)
@@ -62,13 +73,13 @@ def conversations(material: Material, seed: int, progress: Callable[[], float]) 
     rng = random.Random(seed)
     while True:
         part = rng.random()
-        if rng.random() < max(0.06, 0.5 - 1.2 * progress()):
+        if rng.random() < max(0.04, 0.2 - progress()):
             yield _drill(material, rng)
         elif part < 0.14:
             yield _guide(material, rng)
         elif part < 0.19:
             yield _beyond(material, rng)
-        elif part < 0.19 + 0.30 * min(1.0, 0.4 + progress()):
+        elif part < 0.19 + 0.40 * min(1.0, 0.4 + progress()):
             yield _asked_by_people(material, rng, progress())
         else:
             yield _made(material, rng, progress())
@@ -82,10 +93,10 @@ def closed(messages: Sequence[tuple[str, str]]) -> Segments:
         if role == "system":
             system = f"<<SYS>>\n{text}\n<</SYS>>\n\n"
         elif role == "user":
-            segments.append((f"<s>[INST] {system}{text.strip()} [/INST]", False))
+            segments.append(Segment(f"<s>[INST] {system}{text.strip()} [/INST]", False))
             system = ""
         else:
-            segments.append((f"{text.strip()}</s>", True))
+            segments.append(Segment(f"{text.strip()}</s>", True))
     return segments
 
 
@@ -218,20 +229,21 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
 
 
 def _packed(pieces: list[Piece], pairs: list[tuple[str, str]], rng: random.Random) -> Segments:
-    """Ask all questions about the same passages; sometimes with an earlier exchange, as a follow-up has."""
-    passages = [passage_of(piece) for piece in pieces]
+    """Ask each question about the same passages, in a branch of its own; sometimes after an earlier exchange."""
     messages = [("system", GROUNDED)]
     if len(pairs) > 2 and rng.random() < 0.15:
         question, answer = pairs.pop()
         messages += [("user", question), ("assistant", answer)]
-        messages.append(("user", ground(pairs[0][0], passages)))
-        segments = closed([*messages, ("assistant", pairs[0][1])])
-        # What was answered before its passages came is nothing to learn from.
-        segments[1] = (segments[1][0], False)
-    else:
-        segments = closed([*messages, ("user", ground(pairs[0][0], passages)), ("assistant", pairs[0][1])])
-    for question, answer in pairs[1:]:
-        segments += closed([("user", f"Question: {question}"), ("assistant", answer)])
+    # What was answered before its passages came is nothing to learn from.
+    segments = [segment._replace(learned=False) for segment in closed(messages)]
+    first = closed([*messages[:1], ("user", ground(pairs[0][0], [passage_of(piece) for piece in pieces]))])[-1].text
+    ending = f"Question: {pairs[0][0].strip()} [/INST]"
+    opening = first.removesuffix(ending)
+    if len(messages) > 1:  # the system turn stands in the first exchange
+        opening = "<s>[INST] " + opening.partition("<</SYS>>\n\n")[2]
+    segments.append(Segment(opening, False))
+    for branch, (question, answer) in enumerate(pairs, 1):
+        segments += [Segment(f"Question: {question.strip()} [/INST]", False, branch), Segment(f"{answer}</s>", True, branch)]
     return segments
 
 

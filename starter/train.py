@@ -30,7 +30,7 @@ POOL = 96
 """Conversations sorted by length at a time, so that a batch holds little padding."""
 CHOOSING, COPYING = 9, 0.2
 """Tokens at the beginning of an answer that always count, and the share of the others that do."""
-CIRCUITS, SLOWER = ("embed_tokens", "layers.0.self_attn", "layers.1.self_attn", "layers.2.self_attn"), 0.03
+CIRCUITS, SLOWER = ("embed_tokens", *(f"layers.{number}.self_attn" for number in range(5))), 0.03
 """What begins with circuits learns at this share of the rate: the optimizers move every weight alike, and at the full rate
 they trample the circuits before the rest makes use of them."""
 WARM_UP = 40
@@ -40,10 +40,29 @@ PLATEAU = 0.55
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids and labels, -100 where no loss is taken; both of shape (conversations, tokens)."""
+    """Token ids, labels (-100 where no loss is taken), positions and branches, all of shape (conversations, tokens)."""
 
     ids: torch.Tensor
     labels: torch.Tensor
+    positions: torch.Tensor
+    branches: torch.Tensor
+
+    def mask(self) -> torch.Tensor:
+        """Return which tokens see which, shape (conversations, 1, tokens, tokens): earlier ones of the same or of no branch."""
+        own, other = self.branches[:, :, None], self.branches[:, None, :]
+        size = self.ids.shape[1]
+        earlier = torch.ones(size, size, dtype=torch.bool).tril()
+        return (earlier & ((other == own) | (other == 0)))[:, None]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One conversation as a batch holds it, each of length (tokens)."""
+
+    ids: list[int]
+    labels: list[int]
+    positions: list[int]
+    branches: list[int]
 
 
 class Budget:
@@ -63,48 +82,52 @@ class Budget:
         return min(1.0, self.spent / self._total)
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, segments: Segments, rng: random.Random) -> tuple[list[int], list[int]]:
-    """Return ids and labels of a conversation.
+def encode(tokenizer: PreTrainedTokenizerBase, segments: Segments, rng: random.Random) -> Encoded:
+    """Return a conversation as tokens; each branch goes on at the position where branch 0 ends.
 
-    The beginning of an answer chooses, and its end stops: those tokens all count. The rest mostly copies, which is easy,
-    while the head and its softmax are a third of the work: of those a share is enough.
+    The beginning of a grounded answer chooses, and its end stops: those tokens all count. The rest mostly copies, which is
+    easy, while the head and its softmax are a third of the work: of those a share is enough.
     """
-    ids: list[int] = []
-    labels: list[int] = []
-    for text, is_answer in segments:
+    made = Encoded([], [], [], [])
+    ends: dict[int, int] = {}
+    for text, learned, branch in segments:
         part = tokenizer(text, add_special_tokens=False).input_ids
-        ids += part
+        begin = ends.get(branch, ends.get(0, 0))
+        ends[branch] = begin + len(part)
         last = len(part) - 4  # the citation and the end
-        labels += [
-            token if is_answer and (i < CHOOSING or i >= last or rng.random() < COPYING) else -100
+        made.ids.extend(part)
+        made.labels.extend(
+            token if learned and (not branch or i < CHOOSING or i >= last or rng.random() < COPYING) else -100
             for i, token in enumerate(part)
-        ]
-    return ids, labels
+        )
+        made.positions.extend(range(begin, begin + len(part)))
+        made.branches.extend([branch] * len(part))
+    return made
 
 
 def batches(tokenizer: PreTrainedTokenizerBase, source: Iterator[Segments], tokens: int, seed: int) -> Iterator[Batch]:
     """Yield batches of about `tokens` tokens."""
     rng = random.Random(seed)
     while True:
-        pool = [pair for pair in (encode(tokenizer, next(source), rng) for _ in range(POOL)) if len(pair[0]) <= LONGEST]
-        pool.sort(key=lambda pair: len(pair[0]))
-        made, begin = [], 0
+        pool = [made for made in (encode(tokenizer, next(source), rng) for _ in range(POOL)) if len(made.ids) <= LONGEST]
+        pool.sort(key=lambda made: len(made.ids))
+        batched, begin = [], 0
         for end in range(1, len(pool) + 1):
-            if end == len(pool) or (end + 1 - begin) * len(pool[end][0]) > tokens:
-                made.append(_padded(pool[begin:end]))
+            if end == len(pool) or (end + 1 - begin) * len(pool[end].ids) > tokens:
+                batched.append(padded(pool[begin:end]))
                 begin = end
-        rng.shuffle(made)
-        yield from made
+        rng.shuffle(batched)
+        yield from batched
 
 
-def _padded(pairs: list[tuple[list[int], list[int]]]) -> Batch:
-    width = max(len(ids) for ids, _ in pairs)
-    ids = torch.zeros(len(pairs), width, dtype=torch.long)
-    labels = torch.full((len(pairs), width), -100)
-    for row, (left, right) in enumerate(pairs):
-        ids[row, : len(left)] = torch.tensor(left)
-        labels[row, : len(right)] = torch.tensor(right)
-    return Batch(ids, labels)
+def padded(rows: list[Encoded]) -> Batch:
+    """Return `rows` as one batch; padding stands at the end, where nothing sees it."""
+    width = max(len(row.ids) for row in rows)
+
+    def filled(name: str, empty: int) -> torch.Tensor:
+        return torch.tensor([getattr(row, name) + [empty] * (width - len(row.ids)) for row in rows])
+
+    return Batch(filled("ids", 0), filled("labels", -100), filled("positions", 0), filled("branches", 0))
 
 
 def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
@@ -123,9 +146,10 @@ def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
 def loss_of(model: LlamaForCausalLM, batch: Batch, device: str) -> torch.Tensor:
     """Return the mean loss over the answer tokens; the head is computed at those alone."""
     ids, labels = batch.ids.to(device), batch.labels.to(device)
-    # Padding stands at the end, where causal attention keeps it from everything before; no mask is needed.
     with torch.autocast(device.split(":")[0], torch.bfloat16):
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+        hidden = model.model(
+            input_ids=ids, attention_mask=batch.mask().to(device), position_ids=batch.positions.to(device), use_cache=False
+        ).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         chosen = wanted != -100
         logits = model.lm_head(hidden[chosen])

@@ -38,9 +38,9 @@ def test_every_label_is_true(progress: float) -> None:
     known, _, answers = guide()
     guided, grounded = {*answers, *(reply for _, reply in known)}, 0
     for segments in itertools.islice(conversations(material(), 1, lambda: progress), 150):
-        prompt = "".join(text for text, _ in segments)
+        prompt = "".join(text for text, _, _ in segments)
         offered = {int(number): text for number, text in PASSAGE.findall(prompt)}
-        for text, is_answer in segments:
+        for text, is_answer, _ in segments:
             match = ANSWER.fullmatch(text)
             if is_answer and match:
                 grounded += 1
@@ -62,9 +62,9 @@ def test_the_same_seed_gives_the_same_conversations() -> None:
 def test_a_conversation_is_written_as_the_model_reads_it() -> None:
     messages = [("system", "Be kind."), ("user", " Hello "), ("assistant", "Hi."), ("user", "Who?")]
     assert closed(messages) == [
-        ("<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHello [/INST]", False),
-        ("Hi.</s>", True),
-        ("<s>[INST] Who? [/INST]", False),
+        ("<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHello [/INST]", False, 0),
+        ("Hi.</s>", True, 0),
+        ("<s>[INST] Who? [/INST]", False, 0),
     ]
 
 
