@@ -133,7 +133,8 @@ def _heads(made: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, seed: int
     rows = made.get_input_embeddings().weight
     spaces = Spaces(WIDTH, CONTENT.stop)
     words = circuit.random(MEANING.start, CODE.stop, 100)
-    token, first, second = words[:44], words[64:84], words[84:100]
+    token, second = words[:44], words[44:51]
+    first = circuit.random(CODE.start, CODE.stop, 28)
     digits = [tokenizer(str(number), add_special_tokens=False).input_ids[0] for number in range(1, 11)]
     number = torch.zeros(10, WIDTH)
     number[:, CODE] = 0.5 * torch.linalg.pinv(rows[digits][:, CODE]).T
@@ -163,29 +164,38 @@ def _heads(made: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, seed: int
 
     zone, inside = (circuit.present(spaces[name], 0.1 * 0.08 * WIDTH**0.5 / 1.4) for name in ("zone", "inside"))
     nothing = sign("<s>")[0] / LENGTH
-    known = torch.cat([spaces["numbered"], spaces["begun"], spaces["begun2"]])
-    votes = torch.cat([spaces["voted"], spaces["chosen"], spaces["chosen2"]])
+    known = torch.cat([spaces["numbered"], spaces["begun"], spaces["begun2"], spaces["inside"]])
+    votes = torch.cat([spaces["voted"], spaces["chosen"], spaces["chosen2"], spaces["hit"]])
     alike = circuit.like(rows, token, 0.08)
     circuit.matches(2, 0, [(always[None], inside[None], 12.0), (token, before, 25.0 * alike),
                            (always[None], nothing[None], 18.25)])  # fmt: skip
-    circuit.moves(2, 0, [known], [votes], 0.1)
+    circuit.moves(2, 0, [known], [votes], 0.04)
     circuit.looks_back(3, 0, always, always, 0.5, range(4, 11), tapered=1)
-    circuit.adds(3, 0, always, zone, 8.0)
-    circuit.moves(3, 0, [votes], [votes], 0.1)
+    hit = circuit.present(spaces["hit"], 0.04 * 0.1 * 0.08 * WIDTH / 1.4**2)
+    circuit.adds(3, 0, always, 7.0 * zone + 2.0 * hit, 1.0)
+    circuit.moves(3, 0, [votes], [votes], 0.25)
 
-    last, last2 = circuit.like(rows, token[:21], 0.08), circuit.like(rows, token[:8], 0.08, both=True)
-    sentence, sentence2 = circuit.like(rows, first[:8], 0.08, both=True), circuit.like(rows, second[:7], 0.08, both=True)
+    last, last2 = circuit.like(rows, token[:18], 0.08), circuit.like(rows, token[:6], 0.08, both=True)
+    sentence, sentence2 = circuit.like(rows, first[:14], 0.08, both=True), circuit.like(rows, second[:6], 0.08, both=True)
     halves = torch.split(torch.eye(WIDTH)[CONTENT], HEAD)
     for head in (0, 1):
         circuit.matches(4, head, [
-            (sign("[/INST]") / 0.4, begins[None], 10.0),
             (always[None], inside[None], 12.0),
-            (token[:21], before[:21], 20.0 * last),
-            (before[:8], before2[:8], 12.0 * last2),
-            ((2 * spaces["chosen"] + spaces["begun"])[:8], spaces["begun"][:8], 9.0 * sentence),
-            ((2 * spaces["chosen2"] + spaces["begun2"])[:7], spaces["begun2"][:7], 9.0 * sentence2),
+            (token[:18], before[:18], 20.0 * last),
+            (before[:6], before2[:6], 12.0 * last2),
+            ((2 * spaces["chosen"] + spaces["begun"])[:14], spaces["begun"][:14], 9.0 * sentence),
+            ((2 * spaces["chosen2"] + spaces["begun2"])[:6], spaces["begun2"][:6], 9.0 * sentence2),
         ])  # fmt: skip
         circuit.moves(4, head, [halves[head]], [halves[head]], 0.4)
+    # The first word of the sentence voted for, where an answer begins; anywhere else this head finds nothing.
+    circuit.matches(4, 3, [
+        (sign("[/INST]") / 0.4, begins[None], 25.0),
+        (always[None], inside[None], 12.0),
+        (spaces["chosen"], spaces["begun"], 45.0 * circuit.like(rows, first, 0.08, both=True)),
+        (always[None], nothing[None], 20.0),
+    ])  # fmt: skip
+    word = torch.eye(WIDTH)[CODE][-HEAD:]
+    circuit.moves(4, 3, [word], [word], 1.5)
     circuit.looks_back(4, 2, sign(" [")[0] / 0.4, always, 8.0, range(9))
     circuit.adds(4, 2, always, nothing, 10.0)
     circuit.moves(4, 2, [spaces["voted"]], [number], 2.0)

@@ -10,12 +10,12 @@ import torch
 from transformers import LlamaForCausalLM
 
 SIZES = {
-    "before": 44, "before2": 18, "ended": 1, "ended2": 1, "marked": 1, "asked": 1, "zone": 1, "inside": 1,
-    "numbered": 10, "voted": 10, "begun": 20, "chosen": 20, "begun2": 16, "chosen2": 16,
+    "before": 44, "before2": 18, "ended": 1, "ended2": 1, "marked": 1, "asked": 1, "zone": 1, "inside": 1, "hit": 1,
+    "numbered": 10, "voted": 10, "begun": 28, "chosen": 28, "begun2": 7, "chosen2": 7,
 }  # fmt: skip
 """Dimensions of what heads write: the token one and two before; whether that ended a sentence, was a bracket, was the word
-"Question"; whether one stands in question or answer, or in a passage; the number of one's passage and the votes on it; the
-first and the second word of one's sentence and the votes on those."""
+"Question"; whether one stands in question or answer, or in a passage; whether one stands in a passage elsewhere; the number
+of one's passage and the votes on it; the first and the second word of one's sentence and the votes on those."""
 SLOW = 9
 """Rotary pairs from this one on hardly turn within a prompt; the faster ones tell positions."""
 QUIET = 0.1
