@@ -25,6 +25,7 @@ ROOMS_OF = {
     "pypdf": {"knowledge"},
     "pypdfium2": {"knowledge"},
     "docx": {"knowledge"},
+    "httpx": {"generation"},
     "gradio": {"webui"},
     "fastapi": {"api", "webui"},
     "uvicorn": {"api", "webui"},
