@@ -71,7 +71,10 @@ def _usage(usage: Usage) -> dict[str, int]:
 @contextmanager
 def serving(echo: EchoServer) -> Iterator[EchoServer]:
     """Serve `echo` on a free port until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # Named by its number, or asyncio does not know that it is TCP and leaves small packets waiting for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     config = uvicorn.Config(echo.app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
