@@ -50,8 +50,8 @@ def from_transport(error: httpx.HTTPError | httpx.InvalidURL) -> Refused:
     """Return what it means that no answer came over the wire."""
     if _of_tls(error):
         return Refused(EngineFailed(f"The remote engine's address speaks no TLS that can be trusted ({_kind(error)})."))
-    if isinstance(error, httpx.ConnectTimeout):
-        return Refused(ModelNotReady("The remote engine cannot be reached in time. Try again in a moment."), 0.0)
+    if isinstance(error, httpx.TimeoutException):
+        return Refused(ModelNotReady("The remote engine does not answer in time. Try again in a moment."), 0.0)
     if isinstance(error, httpx.ConnectError):
         return Refused(ModelNotReady("The remote engine cannot be reached. Try again in a moment."), 0.0)
     if isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError)):
@@ -120,7 +120,7 @@ def _where(headers: httpx.Headers) -> str:
 
 
 def _of_tls(error: BaseException) -> bool:
-    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error)) or "SSL" in str(error)
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,6 +113,15 @@ def test_what_the_list_of_models_can_say(listing: ListingServer, answer: tuple[i
 def test_an_engine_that_is_not_there() -> None:
     with pytest.raises(ModelUnusable, match=r"--api-base http://127\.0\.0\.1:9/v1 cannot be used.*cannot be reached\.$"):
         engine("http://127.0.0.1:9/v1").check()
+
+
+def test_an_engine_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.openai_connection.REACH_SECONDS", 0.1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ModelUnusable, match=r"does not answer in time\.$"),
+    ):
+        engine(f"http://127.0.0.1:{silent.getsockname()[1]}/v1").check()
 
 
 def test_tls_on_a_plain_port(listing: ListingServer) -> None:
