@@ -21,14 +21,15 @@ _MARKER = re.compile(
 )
 _INDEX_BEFORE = re.compile(r"[\w\])]$")
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>")
-LLAMA3_VOCABULARY, YI_VOCABULARY = 100_000, 64_000
+LLAMA3_VOCABULARY, YI_VOCABULARY, BAICHUAN2_VOCABULARY = 100_000, 64_000, 100_000
 _BY_MODEL_TYPE = {
+    "qwen3": "chatml",  # the first without a system turn of its own
     "qwen": "qwen",
     "mistral": "mistral",
     "mixtral": "mistral",
     "baichuan": "baichuan",
     "chatglm": "chatglm",
-    "glm": "chatglm",
+    "glm": "glm4",
     "falcon": "falcon",
 }
 
@@ -36,9 +37,11 @@ _BY_MODEL_TYPE = {
 def family_of(config: Any) -> str:
     """Return the name of the family that `config` (a model's config.json) shows; "plain" where it shows none."""
     kind = str(getattr(config, "model_type", ""))
+    words = int(getattr(config, "vocab_size", 0) or 0)
     if kind == "llama":
-        words = int(getattr(config, "vocab_size", 0))
         return "llama3" if words >= LLAMA3_VOCABULARY else "yi" if words >= YI_VOCABULARY else "llama2"
+    if kind == "baichuan" and words < BAICHUAN2_VOCABULARY:
+        return "baichuan1"
     return next((name for begin, name in _BY_MODEL_TYPE.items() if kind.startswith(begin)), "plain")
 
 

@@ -5,8 +5,9 @@ structural markers that a message must not be able to write. Knows no tokenizer;
 the names.
 
 Sources: Meta's `llama/generation.py` (llama2), Meta's Llama 3 prompt format, OpenAI's ChatML, Mistral's
-`mistral-common` v1, Baichuan2 `generation_utils.py`, ChatGLM3 `tokenization_chatglm.py`, FastChat `conversation.py`
-(falcon, vicuna).
+`mistral-common` v1, Baichuan `generation_config.json` and `generation_utils.py` of both generations, ChatGLM3
+`tokenization_chatglm.py`, the chat template of GLM-4, FastChat `conversation.py` (falcon as in the demo of
+Falcon 180B Chat; vicuna).
 """
 
 from dataclasses import dataclass
@@ -63,25 +64,34 @@ _MISTRAL = (
     "{% else %}{{ ' ' + message['content'].strip() + eos_token }}{% endif %}"
     "{% endfor %}"
 )
-_BAICHUAN = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] }}"
-    "{% elif message['role'] == 'user' %}{{ '<reserved_106>' + message['content'] }}"
-    "{% else %}{{ '<reserved_107>' + message['content'] }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<reserved_107>' }}{% endif %}"
-)
 _CHATGLM = (
     "{{ '[gMASK]sop' }}{% for message in messages %}"
     "{{ '<|' + message['role'] + '|>\\n ' + message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+_GLM4 = (
+    "{{ '[gMASK]<sop>' }}{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>\\n' + message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+)
 
 
-def _labelled(user: str, assistant: str, separator: str, end_of_answer: str) -> str:
-    """Return a template that writes `user: text` and `assistant: text` turns."""
+def _reserved(user: str, assistant: str) -> str:
+    """Return a template that begins a turn by a token alone, as Baichuan does."""
     return (
         "{% for message in messages %}"
-        "{% if message['role'] == 'system' %}{{ message['content'].strip() + '" + separator + "' }}"
+        "{% if message['role'] == 'system' %}{{ message['content'] }}"
+        "{% elif message['role'] == 'user' %}{{ '" + user + "' + message['content'] }}"
+        "{% else %}{{ '" + assistant + "' + message['content'] }}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '" + assistant + "' }}{% endif %}"
+    )
+
+
+def _labelled(user: str, assistant: str, separator: str, end_of_answer: str, system: str = "") -> str:
+    """Return a template that writes `user: text` and `assistant: text` turns, and the system turn after `system`."""
+    return (
+        "{% for message in messages %}"
+        "{% if message['role'] == 'system' %}{{ '" + system + "' + message['content'].strip() + '" + separator + "' }}"
         "{% elif message['role'] == 'user' %}{{ '" + user + ": ' + message['content'].strip() + '" + separator + "' }}"
         "{% else %}{{ '" + assistant + ": ' + message['content'].strip() + " + end_of_answer + " }}{% endif %}"
         "{% endfor %}{% if add_generation_prompt %}{{ '" + assistant + ":' }}{% endif %}"
@@ -104,19 +114,36 @@ FAMILIES: dict[str, Family] = {
         Family("qwen", _QWEN, stop=("<|im_end|>", "<|endoftext|>"), markers=(*_CHATML_MARKERS, "<|endoftext|>")),
         Family("chatml", _CHATML_TURNS, stop=("<|im_end|>",), markers=_CHATML_MARKERS),
         Family("mistral", _MISTRAL, markers=_INST),
-        Family("baichuan", _BAICHUAN, stop=("<reserved_106>",), markers=("<reserved_106>", "<reserved_107>")),
+        Family(
+            "baichuan",
+            _reserved("<reserved_106>", "<reserved_107>"),
+            stop=("<reserved_106>",),
+            markers=("<reserved_106>", "<reserved_107>"),
+        ),
+        Family(
+            "baichuan1",
+            _reserved("<reserved_102>", "<reserved_103>"),
+            stop=("<reserved_102>",),
+            markers=("<reserved_102>", "<reserved_103>"),
+        ),
         Family(
             "chatglm",
             _CHATGLM,
             stop=("<|user|>", "<|observation|>"),
             markers=("[gMASK]", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
         ),
+        Family(
+            "glm4",
+            _GLM4,
+            stop=("<|endoftext|>", "<|user|>", "<|observation|>"),
+            markers=("[gMASK]", "<sop>", "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
+        ),
         Family("yi", _CHATML_TURNS, stop=("<|im_end|>",), markers=_CHATML_MARKERS),
         Family(
             "falcon",
-            _labelled("User", "Falcon", "\\n", "'\\n'"),
+            _labelled("User", "Falcon", "\\n", "'\\n'", system="System: "),
             stop=("\nUser:", "<|endoftext|>"),
-            markers=("User:", "Falcon:", "<|endoftext|>"),
+            markers=("System:", "User:", "Falcon:", "<|endoftext|>"),
         ),
         Family(
             "vicuna",

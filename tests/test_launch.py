@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.generation.openai_server import MODEL, EchoServer, serving
 from tests.tiny_llama import make_tiny_llama
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +198,8 @@ def refused(folder: Path, program: str, status: int, words: list[str], *flags: s
         (["—", "backend", "=", "vllm"], ["long dash", "'--backend=vllm'"]),
         (["--config=/not/there"], ["/not/there"]),
         (["--backend=vlm"], ["--backend", "transformers, echo"]),
+        (["--backend=openai"], ["--api-base", "--model-path"]),
+        (["--api-base=http://me:secret@host/v1"], ["--api-base", "--remote-key-file"]),
     ],
 )
 def test_a_setting_that_is_wrong(tmp_path: Path, flags: list[str], words: list[str]) -> None:
@@ -266,6 +269,21 @@ def test_a_real_model_answers(start: Callable[..., Server], llama: Path) -> None
     assert answer["usage"]["completion_tokens"] <= 5
     assert answer["history"] == [["hello", answer["response"]]]
     assert server.stop() == 0
+
+
+def test_a_remote_engine_answers(start: Callable[..., Server]) -> None:
+    with serving(EchoServer(4096)) as remote:
+        server = start(API, "--backend=openai", f"--api-base={remote.url}", f"--model-path={MODEL}")
+        server.wait()
+        status, text = server.get("/", b'{"prompt": "hello", "max_new_tokens": 50}')
+        assert (status, json.loads(text)["response"]) == (200, "You said: hello")
+        assert json.loads(text)["usage"]["completion_tokens"] == 4
+        assert remote.requests[-1]["max_tokens"] == 50
+    status, text = server.get("/", b'{"prompt": "hello"}')
+    assert (status, "cannot be reached" in text) == (503, True)
+    assert server.get("/readyz")[0] == 200
+    assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_a_signal_is_a_good_end_of_the_page(start: Callable[..., Server]) -> None:

@@ -30,8 +30,10 @@ EXPECTED = {
         "<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n"
     ),
     "baichuan": "Be brief.<reserved_106>Hi<reserved_107>Hello<reserved_106>Bye<reserved_107>",
+    "baichuan1": "Be brief.<reserved_102>Hi<reserved_103>Hello<reserved_102>Bye<reserved_103>",
+    "glm4": "[gMASK]<sop><|system|>\nBe brief.<|user|>\nHi<|assistant|>\nHello<|user|>\nBye<|assistant|>\n",
     "chatglm": ("[gMASK]sop<|system|>\n Be brief.<|user|>\n Hi<|assistant|>\n Hello<|user|>\n Bye<|assistant|>"),
-    "falcon": "Be brief.\nUser: Hi\nFalcon: Hello\nUser: Bye\nFalcon:",
+    "falcon": "System: Be brief.\nUser: Hi\nFalcon: Hello\nUser: Bye\nFalcon:",
     "vicuna": "Be brief. USER: Hi ASSISTANT: Hello</s>USER: Bye ASSISTANT:",
     "plain": "Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye\n\nAssistant:",
 }
