@@ -43,6 +43,9 @@ class ApiSettings(Settings):
     )
     root_path: str = Field("", description="path prefix of a gateway in front, like /api/predict/NAME")
     request_timeout: int = Field(600, ge=1, le=86400, description="longest time for one answer over the API, in seconds")
+    drain_seconds: float = Field(
+        30, ge=0, le=3600, description="time that answers have to end when the server is stopped, in seconds"
+    )
     max_body: int = Field(1, ge=1, le=64, description="largest request that is not a file upload, in MiB")
     max_upload: int = Field(512, ge=1, le=16384, description="largest upload of files at once, in MiB")
 

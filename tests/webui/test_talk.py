@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from assistant.prompt import Fitted, TokenCounts
-from assistant.runs import Run
+from assistant.run import Run
 from generation.base import Message, Piece, Prompt, Usage
 from knowledge.base import Locator, Passage, Source
 from webui import sources, talk

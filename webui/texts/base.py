@@ -65,7 +65,17 @@ class Texts:
     facts_tokens: str
     facts_speed: str
     facts_first: str
+    facts_waited: str
+    facts_cached: str
     waiting: str
+    in_line: str
+    about: str
+    seconds: str
+    minutes: str
+    too_many_of_yours: str
+    server_full: str
+    waited_too_long: str
+    stopping: str
     stopped: str
     interrupted: str
     failed: str
