@@ -99,7 +99,7 @@ def used(turn: Turn) -> tuple[int, ...]:
 def _answer(turn: Turn, key: str, texts: Texts) -> str:
     text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
     if turn["state"] in GOING:
-        return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting)}"
+        return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting, 'note waiting')}"
     mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
     return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, texts)) if part)
 
@@ -144,7 +144,7 @@ def _in_line(place: Place | None, texts: Texts) -> list[str]:
     if place is None:
         return []
     about = [] if place.seconds is None else [texts.about.format(_duration(place.seconds, texts))]
-    return [texts.in_line.format(place.position), *about]
+    return [texts.next_in_line if place.position == 1 else texts.in_line.format(place.position), *about]
 
 
 def _duration(seconds: float, texts: Texts) -> str:

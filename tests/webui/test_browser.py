@@ -132,6 +132,32 @@ async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(ser
     await expect(talk).to_contain_text("1 2 3 4 5")
 
 
+async def test_a_question_waits_in_line_through_a_reload_and_stop_withdraws_it(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo", echo_delay=0.03, max_concurrent=1)
+    one, _ = await visit(browser, server.url)
+    two, _ = await visit(browser, server.url)
+    for page in (one, two):
+        await choose_mode(page, "Chat")
+    await ask(one, "chat", "[[count 2000]]")
+    await expect(one.locator("#chat-talk")).to_contain_text("1 2 3", timeout=PATIENCE)
+    await ask(two, "chat", "heron")
+    waiting = two.locator("#chat-talk .bot.message").last
+    await expect(waiting).to_contain_text("Next in line", timeout=PATIENCE)
+    await two.reload()
+    await expect(waiting).to_contain_text("Next in line", timeout=PATIENCE)
+    await two.click("#chat-stop")
+    await expect(waiting).to_contain_text("Stopped.", timeout=PATIENCE)
+    assert active(server) == 1, "the one that runs goes on"
+
+    await choose_mode(two, "Chat")
+    await ask(two, "chat", "otter")
+    await expect(waiting).to_contain_text("Next in line", timeout=PATIENCE)
+    await one.click("#chat-stop")
+    await expect(waiting).to_contain_text("You said: otter", timeout=PATIENCE)
+    await expect(waiting).to_contain_text("tokens/s", timeout=PATIENCE)
+    await expect(waiting).to_contain_text("first after")
+
+
 async def test_an_older_answer_shows_its_sources_and_a_new_chat_ends_the_answer_that_grows(
     serve: Serve, browser: Browser, files: list[Path]
 ) -> None:

@@ -68,6 +68,7 @@ class Texts:
     facts_waited: str
     facts_cached: str
     waiting: str
+    next_in_line: str
     in_line: str
     about: str
     seconds: str

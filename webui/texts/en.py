@@ -71,6 +71,7 @@ TEXTS = Texts(
     facts_waited="of which {} in line",
     facts_cached="{} of {} prompt tokens reused",
     waiting="Thinking…",
+    next_in_line="Next in line",
     in_line="Number {} in line",
     about="about {}",
     seconds="{} s",

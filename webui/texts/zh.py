@@ -61,6 +61,7 @@ TEXTS = Texts(
     facts_waited="其中排队 {}",
     facts_cached="{} / {} 个提示词元沿用上次结果",
     waiting="思考中…",
+    next_in_line="排队中：下一个就是您",
     in_line="排队中：第 {} 位",
     about="约 {}",
     seconds="{} 秒",
