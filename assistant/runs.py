@@ -5,9 +5,10 @@ while when it has ended. What cannot be taken is refused at once, with the time 
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import islice
 
 from assistant.line import Line, Place, Ticket
 from assistant.run import Run, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong, Watcher
@@ -23,7 +24,8 @@ class RunRegistry:
     def __init__(self, settings: AssistantSettings, slots: int) -> None:
         self._settings = settings
         self._line = Line(slots)
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs: dict[str, Run] = {}
+        self._live: dict[str, Run] = {}
         self._tickets: dict[str, Ticket] = {}
         self._preparing: Counter[str] = Counter()
         self._watchers: list[Watcher] = []
@@ -110,13 +112,15 @@ class RunRegistry:
             await run.stopped()
 
     def _going(self) -> list[Run]:
-        return [run for run in self._runs.values() if not run.done]
+        # Apart from those that are kept: every question looks at them.
+        self._live = {key: run for key, run in self._live.items() if not run.done}
+        return list(self._live.values())
 
     def _add(self, run: Run) -> None:
         """Keep `run`, and forget the oldest ended ones beyond the number kept."""
-        self._runs[run.id] = run
-        ended = [key for key, kept in self._runs.items() if kept.done]
-        for key in ended[: max(0, len(ended) - self._settings.kept_runs)]:
+        self._runs[run.id] = self._live[run.id] = run
+        excess = len(self._runs) - len(self._going()) - self._settings.kept_runs
+        for key in list(islice((key for key in self._runs if key not in self._live), max(0, excess))):
             del self._runs[key]
 
     @asynccontextmanager
