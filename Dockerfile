@@ -34,7 +34,7 @@ COPY Makefile pyproject.toml constraints.txt README.md ./
 RUN make .venv/run.stamp PYTHON=python3.11 TORCH="${TORCH}"
 
 COPY . .
-RUN .venv/bin/python -m compileall -q api assistant configs generation knowledge webui
+RUN .venv/bin/python -m compileall -q api assistant cli configs generation knowledge webui
 
 # In a container the server must answer from outside it; who may reach it, the published port decides.
 ENV PATH=/app/.venv/bin:$PATH \

@@ -7,6 +7,7 @@ pickle or code, and only for a model id that the settings name. Does not know wh
 
 import os
 import re
+import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from generation.base import ModelUnusable, Report
 
 ALLOWED = ("*.safetensors", "*.json", "tokenizer.model", "*.txt", "*.jinja")
 REACH_SECONDS = 10.0
+GIB = 2**30
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}|[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -46,17 +48,51 @@ def locate(model_path: str, hub_cache: Path | None = None) -> Path | None:
 
 def download(model_id: str, hub_cache: Path | None, report: Report) -> Path:
     """Return the folder of the snapshot of `model_id`, after downloading what is missing of it. Blocks, for long."""
-    from huggingface_hub import hf_hub_download
-
     information = _information(model_id)
-    files = [entry for entry in information.siblings or [] if _wanted(entry.rfilename)]
+    return _fetch(model_id, information.sha, _files(model_id, information), report, cache_dir=hub_cache)
+
+
+def download_to(model_id: str, folder: Path, report: Report) -> dict[str, str]:
+    """Put the model into `folder`, and return the SHA-256 of each file of which the hub knows it. Blocks, for long."""
+    information = _information(model_id)
+    files = _files(model_id, information)
+    check_space(folder, sum(entry.size or 0 for entry in files))
+    _fetch(model_id, information.sha, files, report, local_dir=folder)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # notes of the hub library, of use only for the next download
+    return {entry.rfilename: str(entry.lfs.sha256) for entry in files if getattr(entry, "lfs", None)}
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise `ModelUnusable` if `needed` bytes do not fit on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ModelUnusable(
+            f"The model has {needed / GIB:.1f} GiB, and the disk of {folder} has {free / GIB:.1f} GiB free. "
+            "Free some, or name a folder on another disk."
+        )
+
+
+def wanted(name: str) -> bool:
+    """Return whether a file of a model is one that this program uses and may hold."""
+    # Only the top level: subfolders hold other formats. `consolidated*` is the same weights a second time.
+    return "/" not in name and not name.startswith("consolidated") and any(fnmatch(name, like) for like in ALLOWED)
+
+
+def _files(model_id: str, information: Any) -> list[Any]:
+    files = [entry for entry in information.siblings or [] if wanted(entry.rfilename)]
     if "config.json" not in {entry.rfilename for entry in files}:
         raise ModelUnusable(f"The hub's {model_id} has no config.json; it is no model that this program can run.")
+    return files
+
+
+def _fetch(model_id: str, revision: str, files: list[Any], report: Report, **place: Any) -> Path:
+    from huggingface_hub import hf_hub_download
+
     total, done, folder = sum(entry.size or 0 for entry in files) or 1, 0, Path()
     for entry in files:
         report(f"downloading {entry.rfilename}", done / total)
         try:
-            got = hf_hub_download(model_id, entry.rfilename, revision=information.sha, cache_dir=hub_cache)
+            got = hf_hub_download(model_id, entry.rfilename, revision=revision, **place)
         except Exception as error:  # the hub library raises its own, its transport's and the system's errors
             raise ModelUnusable(_unreachable(model_id, error)) from error
         done, folder = done + (entry.size or 0), Path(got).parent
@@ -109,8 +145,3 @@ def _unreachable(model_id: str, error: Exception) -> str:
         "--include '*.safetensors' '*.json' '*.model' '*.txt' '*.jinja'`, "
         f"copy the folder here, and start with --model-path {folder}."
     )
-
-
-def _wanted(name: str) -> bool:
-    # Only the top level: subfolders hold other formats. `consolidated*` is the same weights a second time.
-    return "/" not in name and not name.startswith("consolidated") and any(fnmatch(name, like) for like in ALLOWED)

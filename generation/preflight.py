@@ -43,10 +43,17 @@ def check(folder: Path) -> None:
             _check_file(path)
         _check_weights(folder)
     except OSError as error:
-        raise ModelUnusable(
-            f"{error.filename or folder} cannot be read: {error.strerror or error}. "
-            "Give the user who runs the server read permission on the whole model folder."
-        ) from error
+        raise _unreadable(folder, error) from error
+
+
+def check_files(folder: Path) -> None:
+    """Raise `ModelUnusable` unless `folder` is safe; it need not be whole (a tokenizer alone)."""
+    try:
+        _check_folder(folder)
+        for path in _files(folder):
+            _check_file(path)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
 
 
 def missing_parts(folder: Path) -> list[str]:
@@ -72,6 +79,13 @@ def verify_checksums(folder: Path, report: Report) -> None:
             _verify(folder, digest.lower(), name.strip().removeprefix("*"))
     except (OSError, UnicodeDecodeError) as error:
         raise ModelUnusable(f"{listing} cannot be checked: {error}. Download the model again.") from error
+
+
+def _unreadable(folder: Path, error: OSError) -> ModelUnusable:
+    return ModelUnusable(
+        f"{error.filename or folder} cannot be read: {error.strerror or error}. "
+        "Give the user who runs the server read permission on the whole model folder."
+    )
 
 
 def _check_folder(folder: Path) -> None:

@@ -39,6 +39,14 @@ def tensor_names(path: Path) -> frozenset[str]:
     return frozenset(header)
 
 
+def elements(path: Path) -> list[tuple[str, int]]:
+    """Return the format and the number of elements of each tensor; raises as `tensor_names` does."""
+    header, _ = _header(path, path.stat().st_size)
+    for name, entry in header.items():
+        _range(name, entry)
+    return [(str(entry["dtype"]), prod(int(side) for side in entry["shape"])) for entry in header.values()]
+
+
 def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         first = file.read(8)

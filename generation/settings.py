@@ -2,9 +2,10 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from configs.settings import Settings
 from generation.base import Backend
@@ -13,6 +14,7 @@ from generation.families import FAMILIES
 BACKENDS = {
     "transformers": "generation.transformers_backend:TransformersBackend",
     "echo": "generation.echo_backend:EchoBackend",
+    "openai": "generation.openai_backend:OpenAIBackend",
 }
 """name -> "module:Class"; imported only when chosen. A new engine is one file and one line here."""
 
@@ -37,6 +39,31 @@ class GenerationSettings(Settings):
     tensor_parallel_size: int = Field(1, ge=1, le=1024, description="GPUs that share one model (engines that can)")
     max_concurrent: int = Field(4, ge=1, le=1024, description="answers generated at the same time; more wait their turn")
     hub_cache: Path | None = Field(None, description="folder for models downloaded from the hub; unset: the hub library's own")
+    api_base: str | None = Field(
+        None,
+        description="address of an OpenAI-compatible engine for --backend=openai, like http://host:8000/v1",
+        json_schema_extra={"secret": True},  # somebody may have put a key into it
+    )
+    remote_key_file: Path | None = Field(None, description="file that holds the key for --api-base, alone on its line")
+    remote_context: int | None = Field(
+        None,
+        ge=64,
+        le=100_000_000,
+        description="tokens that the model behind --api-base reads in all; unset: what it says itself",
+    )
+    remote_tokenizer: Path | None = Field(
+        None, description="folder with the tokenizer of the model behind --api-base, to count tokens exactly; unset: estimated"
+    )
+    remote_connect_seconds: float = Field(10.0, gt=0, le=600, description="longest time to reach --api-base, in seconds")
+    remote_first_token_seconds: float = Field(
+        120.0, gt=0, le=86400, description="longest time until --api-base begins an answer, attempts included, in seconds"
+    )
+    remote_next_token_seconds: float = Field(
+        60.0, gt=0, le=86400, description="longest silence of --api-base within an answer, in seconds"
+    )
+    remote_retries: int = Field(
+        2, ge=0, le=100, description="attempts after a failed one, while --api-base has not begun to answer"
+    )
     echo_delay: float = Field(0.0, ge=0, le=60, description="echo engine: seconds per token")
     echo_context: int = Field(4096, ge=64, le=1_000_000, description="echo engine: context length in tokens")
 
@@ -58,6 +85,24 @@ class GenerationSettings(Settings):
         if value is not None and value not in FAMILIES:
             raise ValueError(f"there is no prompt family of this name; choose one of: {', '.join(sorted(FAMILIES))}")
         return value
+
+    @field_validator("api_base")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not value.isprintable():
+            raise ValueError("must be like http://host:8000/v1")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("must be an address alone, without a name, a key or a question mark (a key: --remote-key-file)")
+        return value.strip().rstrip("/")
+
+    @model_validator(mode="after")
+    def _remote_is_whole(self) -> Self:
+        if self.backend == "openai" and not (self.api_base and self.model_path):
+            raise ValueError("--backend=openai needs --api-base URL and --model-path NAME, the name of a model there")
+        return self
 
 
 def backend(settings: GenerationSettings) -> Backend:

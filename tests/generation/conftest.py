@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from generation.settings import BACKENDS, GenerationSettings, backend
+from tests.generation.openai_server import MODEL, EchoServer, serving
 from tests.tiny_llama import make_tiny_llama
 
 CONTEXT = 256
@@ -37,21 +38,29 @@ def reports() -> Reports:
     return Reports()
 
 
-def settings_of(name: str, tiny_llama: Path, **more: Any) -> GenerationSettings:
+@pytest.fixture(scope="session")
+def echo_server() -> Iterator[EchoServer]:
+    """The remote engine of the contract."""
+    with serving(EchoServer(CONTEXT)) as echo:
+        yield echo
+
+
+def settings_of(name: str, tiny_llama: Path, api_base: str = "", **more: Any) -> GenerationSettings:
     paths: dict[str, dict[str, Any]] = {
         "transformers": {"model_path": str(tiny_llama), "precision": "fp32"},
         "echo": {"echo_context": CONTEXT},
+        "openai": {"api_base": api_base, "model_path": MODEL},
     }
     return GenerationSettings.model_validate({"backend": name, **paths.get(name, {}), **more})
 
 
 @pytest.fixture
-def started(tiny_llama: Path, reports: Reports) -> Callable[..., Any]:
+def started(tiny_llama: Path, echo_server: EchoServer, reports: Reports) -> Callable[..., Any]:
     """Return a context manager: `async with started(name) as generator`."""
 
     @asynccontextmanager
     async def start(name: str, **more: Any) -> AsyncIterator[Any]:
-        engine = backend(settings_of(name, tiny_llama, **more))
+        engine = backend(settings_of(name, tiny_llama, echo_server.url, **more))
         engine.check()
         generator = engine.load(reports)
         try:

@@ -22,13 +22,21 @@ def text(pieces: list[Piece]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
+def read_and_made(pieces: list[Piece], backend_name: str, prompt: Prompt, made: int) -> bool:
+    """Whether the usage is that of `prompt` and `made` tokens; a remote engine counts what it read, we had estimated it."""
+    usage = pieces[-1].usage
+    if backend_name != "openai" or usage is None:
+        return usage == Usage(len(prompt.token_ids), made)
+    return 0 < usage.prompt_tokens <= len(prompt.token_ids) and usage.completion_tokens == made
+
+
 async def test_only_the_last_piece_has_reason_and_usage(started: Callable[..., Any], backend_name: str) -> None:
     async with started(backend_name) as generator:
         prompt = generator.render(LONG)
         pieces = await answer(generator, prompt, GREEDY)
         assert all(piece.finish_reason is None and piece.usage is None for piece in pieces[:-1])
         assert pieces[-1].finish_reason == "length"
-        assert pieces[-1].usage == Usage(len(prompt.token_ids), 24)
+        assert read_and_made(pieces, backend_name, prompt, 24)
         assert generator.generated_tokens_total == 24
         assert generator.active_generations == 0
 
@@ -59,7 +67,7 @@ async def test_a_prompt_that_leaves_no_room_is_too_long(started: Callable[..., A
             await answer(generator, prompt, GREEDY)
         assert (caught.value.prompt_tokens, caught.value.context_length) == (size, generator.context_length)
         fits = Prompt(base.messages, base.text, prompt.token_ids[: generator.context_length - 1])
-        assert (await answer(generator, fits, GREEDY))[-1].usage == Usage(generator.context_length - 1, 1)
+        assert read_and_made(await answer(generator, fits, GREEDY), backend_name, fits, 1)
 
 
 async def test_closing_stops_the_model_within_one_token(started: Callable[..., Any], backend_name: str) -> None:

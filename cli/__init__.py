@@ -1,0 +1,1 @@
+"""The terminal: `chat-llm-webui COMMAND`, one file a command."""
