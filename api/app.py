@@ -44,7 +44,6 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, library.close)
-            stack.push_async_callback(engine.close)
             stack.push_async_callback(assistant.close)
             work = []
             if page is not None:

@@ -48,6 +48,7 @@ ERRORS: dict[type[Exception], Row] = {
     runs.TooManyRuns: Row(QUEUE_FULL, "queue_full"),
     runs.TooManyOfOne: Row(429, "too_many_of_yours"),
     runs.WaitedTooLong: Row(503, "waited_too_long"),
+    runs.ModelChanged: Row(503, "model_changed"),
     runs.Stopping: Row(503, "stopping"),
     runs.UnknownRun: Row(404, "unknown_answer"),
     knowledge.UnknownBase: Row(404, "unknown_knowledge_base"),

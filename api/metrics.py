@@ -18,7 +18,6 @@ from api.errors import row
 from assistant.assistant import Assistant
 from assistant.run import Run, WaitedTooLong
 from generation.base import Measures, ModelNotReady
-from generation.engine import Engine
 from generation.gpu_memory import gpu_memory
 
 FIRST = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
@@ -32,7 +31,7 @@ def routes(assistant: Assistant) -> APIRouter:
     router = APIRouter(tags=["metrics"])
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(EngineCollector(assistant.engine))
+    registry.register(EngineCollector(assistant))
     assistant.runs.watch(RunMetrics(registry, assistant))
 
     @router.get("/metrics")
@@ -100,16 +99,16 @@ class RunMetrics:
 class EngineCollector(Collector):
     """What the engine tells of itself, asked when somebody looks; what it cannot know is left out."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, assistant: Assistant) -> None:
+        self._assistant = assistant  # whose engine can change
 
     def collect(self) -> Iterable[Metric]:
         """Yield the engine's metrics."""
-        restarts = getattr(self._engine, "restarts", 0)
+        restarts = getattr(self._assistant.engine, "restarts", 0)
         yield CounterMetricFamily("chat_engine_restarts", "Times that the engine was started again.", restarts)
         yield from _gpus()
         try:
-            measures: Measures = self._engine.generator.measures()
+            measures: Measures = self._assistant.engine.generator.measures()
         except ModelNotReady:
             return
         yield from _measures(measures)

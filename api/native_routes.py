@@ -31,7 +31,7 @@ def routes(assistant: Assistant, settings: ApiSettings) -> APIRouter:
         asked = parse(await request.body(), request.headers.get("content-type", ""))
         if asked.stream:
             raise BadRequest("use_stream_chat: this version answers whole; leave the field out.", "use_stream_chat")
-        who = principal(request, bool(settings.api_key))
+        who = principal(request, bool(settings.keys))
         run = await assistant.ask(replace(asked.question, principal=who))
         async with _reader(request, run):
             await run.begun()  # the wait for its turn has a limit of its own

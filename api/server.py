@@ -127,7 +127,7 @@ def _announce(settings: ServerSettings, with_page: bool) -> None:
     what = "Page and API" if with_page else "API"
     sys.stdout.write(f"{what}: http://127.0.0.1:{settings.port}{settings.root_path}/  (Ctrl+C ends it)\n")
     sys.stdout.flush()
-    if settings.listen and not settings.api_key:
+    if settings.listen and not settings.keys:
         sys.stderr.write(
             "WARNING: --listen without --api-key: everybody who reaches this machine's port "
             f"{settings.port} can read and delete the documents. Set a key with --api-key-file FILE.\n"

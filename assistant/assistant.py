@@ -65,8 +65,9 @@ class Assistant:
             raise
 
     async def close(self) -> None:
-        """Cancel all runs."""
+        """End all runs and free the model."""
         await self.runs.close()
+        await self.engine.close()
 
     async def _retrieve(self, question: Question) -> list[Passage]:
         top_k = question.top_k or self.settings.top_k
@@ -85,6 +86,8 @@ class Assistant:
         passages = await self._retrieve(question) if grounded else []
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
         fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
+        if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
+            return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked)
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
         self.runs.start(run, generator.stream(fitted.prompt, sampling))

@@ -10,6 +10,7 @@ Error tree::
     ├── TooManyRuns         as many answers are running and waiting as the server takes
     │   └── TooManyOfOne    as many of one person's answers as it takes
     ├── WaitedTooLong       the turn did not come within the time that one may wait
+    ├── ModelChanged        the model was changed before the answer was finished
     └── Stopping            the server is being stopped
 """
 
@@ -54,6 +55,10 @@ class TooManyOfOne(TooManyRuns):
 
 class WaitedTooLong(RunError):
     """The turn did not come in time."""
+
+
+class ModelChanged(RunError):
+    """The model that began the answer has gone."""
 
 
 class Stopping(RunError):

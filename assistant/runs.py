@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 
 from assistant.line import Line, Place, Ticket
-from assistant.run import Run, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong, Watcher
+from assistant.run import Run, RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong, Watcher
 from assistant.settings import AssistantSettings
 from generation.base import Piece
 
@@ -95,21 +95,24 @@ class RunRegistry:
         except KeyError:
             raise UnknownRun("This answer is no longer kept by the server.") from None
 
-    async def drain(self, seconds: float) -> None:
-        """Take no more questions, give those taken `seconds` to end, then end them with an error their readers see."""
-        self.stopping = True
-        if going := self._going():
-            await asyncio.wait([asyncio.ensure_future(run.stopped()) for run in going], timeout=seconds)
-        await self.close()
-
-    async def close(self) -> None:
-        """End all that has not ended, and wait until the engine has let go."""
-        self.stopping = True
+    async def end(self, seconds: float, reason: RunError) -> None:
+        """Give what goes on now `seconds` to end, then end it with `reason`, which its readers see."""
         going = self._going()
+        if going:
+            await asyncio.wait([asyncio.ensure_future(run.stopped()) for run in going], timeout=seconds)
         for run in going:
-            run.cancel(Stopping("The server was stopped before this answer was finished."))
+            run.cancel(reason)
         for run in going:
             await run.stopped()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more questions, and end those taken."""
+        self.stopping = True
+        await self.end(seconds, Stopping("The server was stopped before this answer was finished."))
+
+    async def close(self) -> None:
+        """End all at once, and wait until the engine has let go."""
+        await self.drain(0)
 
     def _going(self) -> list[Run]:
         # Apart from those that are kept: every question looks at them.

@@ -89,3 +89,8 @@ class Engine:
     def max_concurrent(self) -> int:
         """Answers that the engine generates at the same time."""
         return self._settings.max_concurrent
+
+    @property
+    def settings(self) -> GenerationSettings:
+        """The settings that this engine was made with."""
+        return self._settings

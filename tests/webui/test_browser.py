@@ -264,6 +264,26 @@ async def test_without_a_model_retrieval_works_and_chat_says_what_to_do(
     assert "--model-path" in await answered(page, "chat")
 
 
+async def test_an_administrator_changes_the_model(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    server = await serve(backend="echo", model_path="old-model")
+    page, _ = await visit(browser, server.url)
+    await page.click("#drawer .toggle-button")
+    await page.fill("#model-path textarea, #model-path input", "new-model")
+    await page.click("#model-look")
+    await expect(page.locator("#model-report")).to_contain_text("takes no memory here", timeout=PATIENCE)
+    await page.click("#model-change")
+    await expect(page.locator("#model-report")).to_contain_text("The new model answers.", timeout=PATIENCE)
+    await expect(page.locator("#status")).to_contain_text("new-model", timeout=PATIENCE)
+
+
+async def test_somebody_else_does_not_see_the_models_panel(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo", root_path="/gateway")
+    page, _ = await visit(browser, server.url + "gateway/")
+    await page.click("#drawer .toggle-button")
+    await expect(page.locator("#drawer").get_by_role("heading", name="Settings")).to_be_visible()
+    await expect(page.locator("#model")).to_have_count(0)
+
+
 async def test_a_chinese_browser_gets_the_chinese_page(serve: Serve, browser: Browser) -> None:
     server = await serve(backend="echo")
     page, _ = await visit(browser, server.url, language="zh-CN")
