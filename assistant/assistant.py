@@ -7,9 +7,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
-from assistant.prompt import fit, where
+from assistant.prompt import count, fit, where
 from assistant.run import Run
 from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
@@ -88,7 +89,7 @@ class Assistant:
         fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
-        run = Run(question.mode, fitted, fitted.passages, question.principal, asked)
+        run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
         self.runs.start(run, generator.stream(fitted.prompt, sampling))
         return run

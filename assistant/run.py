@@ -18,7 +18,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Literal, Protocol
@@ -82,10 +82,19 @@ class Watcher(Protocol):
 
 
 class Run:
-    """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended. Times: seconds, monotonic."""
+    """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended. Times: seconds, monotonic.
+
+    `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
+    """
 
     def __init__(
-        self, mode: str, fitted: Fitted | None, sources: Sequence[Passage], principal: str = "", asked: float | None = None
+        self,
+        mode: str,
+        fitted: Fitted | None,
+        sources: Sequence[Passage],
+        principal: str = "",
+        asked: float | None = None,
+        count: Callable[[str], int] | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.mode, self.fitted, self.sources, self.principal = mode, fitted, tuple(sources), principal
@@ -104,6 +113,7 @@ class Run:
         self._task: asyncio.Task[None] | None = None
         self._reason: RunError | None = None
         self._watchers: Sequence[Watcher] = ()
+        self._count = count
 
     @property
     def text(self) -> str:
@@ -228,6 +238,9 @@ class Run:
     def _end(self, state: State, error: Exception | None = None) -> None:
         self.state, self.error, self.ended = state, error, time.monotonic()
         if self.fitted is not None:
+            if self.usage is None and self._count is not None and self._pieces:
+                # Only an answer's last piece tells its usage, and this answer was not let come so far.
+                self.usage = Usage(self.fitted.counts.total, self._count(self.text))
             # Kept for the page, which shows text and counts; the ids were for the engine, and are most of the memory.
             self.fitted = replace(self.fitted, prompt=replace(self.fitted.prompt, token_ids=()))
         for watcher in self._watchers:

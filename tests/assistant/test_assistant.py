@@ -163,6 +163,19 @@ async def test_many_at_once_never_exceed_the_limit(make: Make) -> None:
     assert idle(house)
 
 
+async def test_an_answer_that_was_stopped_tells_its_tokens(make: Make) -> None:
+    house = await make(echo_delay=0.001)
+    run = await house.assistant.ask(ask("[[count 100000]]"))
+    await until(lambda: len(run.text.split()) > 10)
+    run.cancel()
+    await run.stopped()
+    assert run.usage is not None
+    assert run.fitted is not None
+    assert run.usage.prompt_tokens == run.fitted.counts.total
+    assert abs(run.usage.completion_tokens - len(run.text.split())) <= 2
+    assert run.tokens_per_second is not None
+
+
 async def test_close_stops_the_engine(make: Make) -> None:
     house = await make(echo_delay=0.001)
     runs = [await house.assistant.ask(ask("[[count 100000]]")) for _ in range(3)]
