@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from assistant import run as runs
+from assistant import errors as runs
 from generation import base as generation
 from knowledge import base as knowledge
 

@@ -16,7 +16,8 @@ from prometheus_client.registry import Collector
 
 from api.errors import row
 from assistant.assistant import Assistant
-from assistant.run import Run, WaitedTooLong
+from assistant.errors import WaitedTooLong
+from assistant.run import Run
 from generation.base import Measures, ModelNotReady
 from generation.gpu_memory import gpu_memory
 

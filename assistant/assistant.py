@@ -53,7 +53,7 @@ class Assistant:
         """Start the answer to `question`, or put it into the line, and return its run.
 
         Raises, before anything runs: `knowledge.base.KnowledgeError` (unknown or empty base, embedder not ready),
-        `generation.base.ModelNotReady`, `generation.base.PromptTooLong`, `assistant.run.TooManyRuns`, `assistant.run.Stopping`.
+        `generation.base.ModelNotReady`, `generation.base.PromptTooLong`, `assistant.errors.TooManyRuns` and `Stopping`.
         """
         asked = time.monotonic()
         try:

@@ -2,16 +2,6 @@
 
 A run waits for its turn, runs, and ends; it goes on when its reader leaves, and whoever wants it to end calls `cancel`.
 Any number of readers follow it, each from any piece. All of this lives on one event loop.
-
-Error tree::
-
-    RunError
-    ├── UnknownRun          no run of this id (never was, or long forgotten)
-    ├── TooManyRuns         as many answers are running and waiting as the server takes
-    │   └── TooManyOfOne    as many of one person's answers as it takes
-    ├── WaitedTooLong       the turn did not come within the time that one may wait
-    ├── ModelChanged        the model was changed before the answer was finished
-    └── Stopping            the server is being stopped
 """
 
 import asyncio
@@ -23,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from assistant.errors import RunError
 from assistant.prompt import Fitted
 from generation.base import FinishReason, GenerationError, Piece, Usage
 from knowledge.base import Passage
@@ -31,38 +22,6 @@ LOG = logging.getLogger(__name__)
 State = Literal["waiting", "running", "finished", "cancelled", "failed"]
 GOING = ("waiting", "running")
 """The states of a run that has not ended."""
-
-
-class RunError(Exception):
-    """Base of the errors of runs: a sentence for the person who asked; `retry_after` in seconds, where it is known."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
-        super().__init__(message)
-
-
-class UnknownRun(RunError):
-    """There is no such run."""
-
-
-class TooManyRuns(RunError):
-    """The server is full; try again later."""
-
-
-class TooManyOfOne(TooManyRuns):
-    """One person has too many answers running and waiting."""
-
-
-class WaitedTooLong(RunError):
-    """The turn did not come in time."""
-
-
-class ModelChanged(RunError):
-    """The model that began the answer has gone."""
-
-
-class Stopping(RunError):
-    """The server is being stopped."""
 
 
 class Watcher(Protocol):

@@ -10,8 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 
+from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
 from assistant.line import Line, Place, Ticket
-from assistant.run import Run, RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong, Watcher
+from assistant.run import Run, Watcher
 from assistant.settings import AssistantSettings
 from generation.base import Piece
 

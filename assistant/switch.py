@@ -7,7 +7,7 @@ one stays, or is loaded again. Knows no page and no right: who may do this is fo
 import asyncio
 
 from assistant.assistant import Assistant
-from assistant.run import ModelChanged
+from assistant.errors import ModelChanged
 from generation.base import GenerationError, ModelNotReady, ModelUnusable
 from generation.engine import Engine, EngineState
 from generation.memory_estimate import Estimate, estimate, with_model

@@ -14,7 +14,8 @@ import gradio as gr
 
 from api.errors import sentence
 from assistant.assistant import Assistant, Mode, Question
-from assistant.run import Run, RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.run import Run
 from generation.base import Message, ModelNotReady, Sampling
 from knowledge.base import EmptyBase
 from webui import sources, talk

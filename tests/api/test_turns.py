@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from api.errors import retry_after
 from api.principal import principal
-from assistant.run import TooManyRuns
+from assistant.errors import TooManyRuns
 from tests.api.live import Live, Make, listening
 from tests.assistant.conftest import ask as question
 from tests.assistant.conftest import until

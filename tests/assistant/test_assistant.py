@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from assistant.assistant import Question
+from assistant.errors import TooManyRuns
 from assistant.prompt import GROUNDED
-from assistant.run import Run, TooManyRuns
+from assistant.run import Run
 from generation.base import Message, ModelNotReady, PromptTooLong, Sampling
 from knowledge.base import EmbedderNotReady, EmptyBase, UnknownBase
 from tests.assistant.conftest import House, ask, until

@@ -7,8 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from assistant.errors import Stopping
 from assistant.prompt import Fitted, TokenCounts
-from assistant.run import Run, Stopping
+from assistant.run import Run
 from generation.base import EngineFailed, Message, Piece, Prompt, Sampling, Usage
 from generation.echo_backend import EchoGenerator
 from generation.settings import GenerationSettings

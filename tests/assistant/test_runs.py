@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from assistant.errors import Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
 from assistant.prompt import Fitted, TokenCounts
-from assistant.run import Run, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.run import Run
 from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
 from generation.base import Piece, Prompt

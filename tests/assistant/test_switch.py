@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from assistant.errors import ModelChanged
 from assistant.prompt import fit
-from assistant.run import ModelChanged
 from assistant.switch import ModelSwitch
 from generation.base import ModelNotReady, ModelUnusable
 from generation.echo_backend import EchoBackend
