@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from api import health_routes, native_routes
+from api import health_routes, metrics, native_routes
 from api.errors import ERRORS, on_error, on_http_error
 from api.guard import Guard
 from api.settings import ServerSettings
@@ -28,7 +28,15 @@ Page = Callable[[Assistant, AsyncExitStack], tuple[ASGIApp, Awaitable[None]]]
 """Given the assistant, returns the app of `GET /` and the work that makes it ready; what it opens goes on the stack."""
 
 
-def build(settings: ServerSettings, engine: Engine, library: Library, page: Page | None = None) -> ASGIApp:
+class Application(Guard):
+    """The guarded application, and the `assistant` that answers in it."""
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings, assistant: Assistant) -> None:
+        super().__init__(app, settings)
+        self.assistant = assistant
+
+
+def build(settings: ServerSettings, engine: Engine, library: Library, page: Page | None = None) -> Application:
     """Return the guarded application; its lifespan loads engine, library and page, and ends them."""
     assistant = Assistant(engine, library, settings)
 
@@ -36,7 +44,6 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, library.close)
-            stack.push_async_callback(engine.close)
             stack.push_async_callback(assistant.close)
             work = []
             if page is not None:
@@ -55,8 +62,9 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
         allowed = list(settings.allowed_origin)
         app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=ALLOWED_HEADERS)
     app.include_router(health_routes.routes(assistant))
+    app.include_router(metrics.routes(assistant))
     app.include_router(native_routes.routes(assistant, settings))
-    return Guard(app, settings)
+    return Application(app, settings, assistant)
 
 
 async def _load(page: list[Awaitable[None]], engine: Engine, library: Library) -> None:

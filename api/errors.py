@@ -1,16 +1,19 @@
 """One table: error class -> status and code per protocol. A new error is its class in its room and its line here."""
 
+import math
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from assistant import runs
+from assistant import errors as runs
 from generation import base as generation
 from knowledge import base as knowledge
 
-RETRY_AFTER = "5"
+RETRY_AFTER = 5
+"""Seconds after which to try again, where nothing better is known."""
+LONGEST_RETRY = 120
 QUEUE_FULL = 450
 """PAI-EAS's own status for a full queue, which its clients know."""
 
@@ -43,6 +46,10 @@ ERRORS: dict[type[Exception], Row] = {
     generation.ModelNotReady: Row(503, "model_not_ready"),
     generation.GenerationError: Row(500, "engine_failed"),
     runs.TooManyRuns: Row(QUEUE_FULL, "queue_full"),
+    runs.TooManyOfOne: Row(429, "too_many_of_yours"),
+    runs.WaitedTooLong: Row(503, "waited_too_long"),
+    runs.ModelChanged: Row(503, "model_changed"),
+    runs.Stopping: Row(503, "stopping"),
     runs.UnknownRun: Row(404, "unknown_answer"),
     knowledge.UnknownBase: Row(404, "unknown_knowledge_base"),
     knowledge.UnknownDocument: Row(404, "unknown_document"),
@@ -71,13 +78,19 @@ def sentence(error: Exception) -> str:
 def native(error: Exception) -> Response:
     """Return the answer of the native protocol to `error`: `{"error": {"code", "message", "param"}}`."""
     line = row(error)
-    return refusal(line.status, line.code, sentence(error), getattr(error, "param", ""))
+    return refusal(line.status, line.code, sentence(error), getattr(error, "param", ""), retry_after(error))
 
 
-def refusal(status: int, code: str, message: str, param: str = "") -> Response:
-    """Return an error in the native shape."""
+def retry_after(error: Exception) -> int:
+    """Return the whole seconds after which trying again is worth it."""
+    known: float | None = getattr(error, "retry_after", None)
+    return RETRY_AFTER if known is None else min(max(math.ceil(known), 1), LONGEST_RETRY)
+
+
+def refusal(status: int, code: str, message: str, param: str = "", retry: int = RETRY_AFTER) -> Response:
+    """Return an error in the native shape; `retry` is sent where trying again can help."""
     body = {"code": code, "message": message} | ({"param": param} if param else {})
-    headers = {"Retry-After": RETRY_AFTER} if status in (429, QUEUE_FULL, 503) else None
+    headers = {"Retry-After": str(retry)} if status in (429, QUEUE_FULL, 503) else None
     return JSONResponse({"error": body}, status, headers)
 
 

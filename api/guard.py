@@ -63,7 +63,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._settings = settings
-        self._keys = Keys(settings.api_key)
+        self._keys = Keys(settings.keys)
         self._hosts = _own_hosts(settings)
         self._app = app
         sizes = {settings.max_body, PAGE_BODY_MIB, settings.max_upload}

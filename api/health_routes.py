@@ -19,12 +19,13 @@ def routes(assistant: Assistant) -> APIRouter:
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
         """200 when everything configured is loaded, else 503 with the reason."""
-        state, library = assistant.engine.state, assistant.library
+        state, library, stopping = assistant.engine.state, assistant.library, assistant.runs.stopping
         model = {"name": state.name, "state": state.phase, "detail": state.detail, "part": state.part}
-        ready = state.phase in ("ready", "none") and library.ready
+        ready = state.phase in ("ready", "none") and library.ready and not stopping
         reasons = [] if state.phase in ("ready", "none") else [f"model: {state.detail}"]
         reasons += [] if library.ready else [f"knowledge: {library.state}"]
+        reasons += ["the server is being stopped"] if stopping else []
         body = {"status": "ready" if ready else "not ready", "reason": "; ".join(reasons), "model": model}
-        return JSONResponse(body, 200) if ready else JSONResponse(body, 503, {"Retry-After": RETRY_AFTER})
+        return JSONResponse(body, 200) if ready else JSONResponse(body, 503, {"Retry-After": str(RETRY_AFTER)})
 
     return router

@@ -23,8 +23,7 @@ class Keys:
         if not self._digests:
             return True
         if len(authorization) == 1:
-            scheme, _, token = authorization[0].strip().partition(" ")
-            return self.knows(token.strip() if scheme.lower() == "bearer" and token else authorization[0].strip())
+            return self.knows(bearer(authorization[0]))
         return not authorization and self._knows_session(_cookie(cookies))
 
     def knows(self, key: str) -> bool:
@@ -40,6 +39,12 @@ class Keys:
     def _knows_session(self, value: str) -> bool:
         given = value.encode()
         return sum(hmac.compare_digest(given, _session(known).encode()) for known in self._digests) > 0
+
+
+def bearer(authorization: str) -> str:
+    """Return the key in a header `Authorization: KEY` or `Authorization: Bearer KEY`."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else authorization.strip()
 
 
 def _session(digest: bytes) -> str:

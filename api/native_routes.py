@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -11,11 +12,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 
 from api.errors import AnswerTimeout, BadRequest
 from api.native_request import NativeRequest, parse
+from api.principal import principal
 from api.settings import ApiSettings
 from assistant.assistant import Assistant
 from assistant.citations import find, mend
 from assistant.prompt import where
-from assistant.runs import Run
+from assistant.run import Run
 from knowledge.base import Passage
 
 
@@ -29,9 +31,12 @@ def routes(assistant: Assistant, settings: ApiSettings) -> APIRouter:
         asked = parse(await request.body(), request.headers.get("content-type", ""))
         if asked.stream:
             raise BadRequest("use_stream_chat: this version answers whole; leave the field out.", "use_stream_chat")
-        run = await assistant.ask(asked.question)
-        async with _reader(request, run), _deadline(settings.request_timeout):
-            await run.wait()
+        who = principal(request, bool(settings.keys))
+        run = await assistant.ask(replace(asked.question, principal=who))
+        async with _reader(request, run):
+            await run.begun()  # the wait for its turn has a limit of its own
+            async with _deadline(settings.request_timeout):
+                await run.wait()
         return _encode(asked, run, request.headers.get("accept", ""))
 
     return router

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST_HEADERS = 32 * 1024
 CONNECTIONS = 512
-DRAIN_SECONDS = 5
-"""An open page holds a stream that never ends, so a longer drain would only make Ctrl+C slow."""
+CLOSE_SECONDS = 5
+"""For connections when all answers have ended: an open page holds a stream that never ends by itself."""
 
 
 class StartError(Exception):
@@ -59,6 +59,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
     import uvicorn
 
     from api.app import build
+    from api.draining import DrainingServer
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -76,8 +77,9 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         raise StartError(3, str(error)) from error
     _listen(listener, settings)
     _announce(settings, page is not None)
+    app = build(settings, engine, library, page_maker)
     config = uvicorn.Config(
-        build(settings, engine, library, page_maker),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -85,9 +87,9 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=LONGEST_HEADERS,
         http="h11",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    _run(uvicorn.Server(config), listener)
+    _run(DrainingServer(config, app.assistant.runs, settings.drain_seconds), listener)
 
 
 def _run(server: "uvicorn.Server", listener: socket.socket) -> None:
@@ -126,7 +128,7 @@ def _announce(settings: ServerSettings, with_page: bool) -> None:
     what = "Page and API" if with_page else "API"
     sys.stdout.write(f"{what}: http://127.0.0.1:{settings.port}{settings.root_path}/  (Ctrl+C ends it)\n")
     sys.stdout.flush()
-    if settings.listen and not settings.api_key:
+    if settings.listen and not settings.keys:
         sys.stderr.write(
             "WARNING: --listen without --api-key: everybody who reaches this machine's port "
             f"{settings.port} can read and delete the documents. Set a key with --api-key-file FILE.\n"

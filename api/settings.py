@@ -35,6 +35,12 @@ class ApiSettings(Settings):
         json_schema_extra={"secret": True},
     )
     api_key_file: Path | None = Field(None, description="file of keys, one a line")
+    admin_key: tuple[str, ...] = Field(
+        (),
+        description="key of an administrator, who may also change the model on the page; better in --admin-key-file",
+        json_schema_extra={"secret": True},
+    )
+    admin_key_file: Path | None = Field(None, description="file of administrators' keys, one a line")
     allowed_host: tuple[str, ...] = Field(
         (), description="host name under which the server may be called, beside this machine's own names; * for any"
     )
@@ -43,8 +49,16 @@ class ApiSettings(Settings):
     )
     root_path: str = Field("", description="path prefix of a gateway in front, like /api/predict/NAME")
     request_timeout: int = Field(600, ge=1, le=86400, description="longest time for one answer over the API, in seconds")
+    drain_seconds: float = Field(
+        30, ge=0, le=3600, description="time that answers have to end when the server is stopped, in seconds"
+    )
     max_body: int = Field(1, ge=1, le=64, description="largest request that is not a file upload, in MiB")
     max_upload: int = Field(512, ge=1, le=16384, description="largest upload of files at once, in MiB")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys that let somebody in."""
+        return (*self.api_key, *self.admin_key)
 
     @field_validator("allowed_host")
     @classmethod
@@ -86,23 +100,27 @@ class ServerSettings(ApiSettings, AssistantSettings, KnowledgeSettings, Generati
 def read(arguments: Sequence[str], program: str) -> ServerSettings:
     """Return the settings of this start, paths made absolute; raises `SettingsError`."""
     settings = load(ServerSettings, arguments, os.environ, program)
-    return settings.model_copy(update={"data_dir": settings.data, "api_key": _keys(settings)})
+    keys = {
+        "api_key": _keys("--api-key", settings.api_key, settings.api_key_file),
+        "admin_key": _keys("--admin-key", settings.admin_key, settings.admin_key_file),
+    }
+    return settings.model_copy(update={"data_dir": settings.data, **keys})
 
 
-def _keys(settings: ServerSettings) -> tuple[str, ...]:
-    keys = [key.strip() for key in settings.api_key]
-    if settings.api_key_file is not None:
+def _keys(flag: str, given: Sequence[str], file: Path | None) -> tuple[str, ...]:
+    keys = [key.strip() for key in given]
+    if file is not None:
         try:
-            lines = settings.api_key_file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+            lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise SettingsError(f"--api-key-file {settings.api_key_file} cannot be read: {reason}.") from error
+            raise SettingsError(f"{flag}-file {file} cannot be read: {reason}.") from error
         found = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         if not found:
-            raise SettingsError(f"--api-key-file {settings.api_key_file} holds no key.")
+            raise SettingsError(f"{flag}-file {file} holds no key.")
         keys += found
     if not all(re.fullmatch(r"[!-~]+", key) for key in keys):
-        raise SettingsError("--api-key: a key must be letters, digits and marks of ASCII, without spaces, and not empty.")
+        raise SettingsError(f"{flag}: a key must be letters, digits and marks of ASCII, without spaces, and not empty.")
     return tuple(dict.fromkeys(keys))
 
 

@@ -4,12 +4,15 @@ Knows both halves, generation and knowledge; knows no wire and no page.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
-from assistant.prompt import Fitted, fit, where
-from assistant.runs import Run, RunRegistry
+from assistant.prompt import count, fit, where
+from assistant.run import Run
+from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
 from generation.base import Message, Piece, Sampling, Usage
 from generation.engine import Engine
@@ -21,13 +24,17 @@ Mode = Literal["chat", "retrieval", "knowledge"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a door parsed: system turns and history in `messages`, the question last; `top_k` None: the setting."""
+    """What a door parsed: system turns and history in `messages`, the question last; `top_k` None: the setting.
+
+    `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
+    """
 
     messages: tuple[Message, ...]
     mode: Mode = "chat"
     base: str = "default"
     top_k: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    principal: str = ""
 
     @property
     def text(self) -> str:
@@ -40,37 +47,51 @@ class Assistant:
 
     def __init__(self, engine: Engine, library: Library, settings: AssistantSettings) -> None:
         self.engine, self.library, self.settings = engine, library, settings
-        self.runs = RunRegistry(settings.max_runs, settings.kept_runs)
+        self.runs = RunRegistry(settings, settings.max_running or engine.max_concurrent)
 
     async def ask(self, question: Question) -> Run:
-        """Start the answer to `question` and return its run.
+        """Start the answer to `question`, or put it into the line, and return its run.
 
         Raises, before anything runs: `knowledge.base.KnowledgeError` (unknown or empty base, embedder not ready),
-        `generation.base.ModelNotReady`, `generation.base.PromptTooLong`, `assistant.runs.TooManyRuns`.
+        `generation.base.ModelNotReady`, `generation.base.PromptTooLong`, `assistant.errors.TooManyRuns` and `Stopping`.
         """
-        self.runs.admit()
-        if question.mode == "retrieval":
-            return self._start(question, None, await self._retrieve(question), question.sampling)
-        generator = self.engine.generator
-        passages = await self._retrieve(question) if question.mode == "knowledge" else []
-        wanted = question.sampling.max_tokens or self.settings.max_new_tokens
-        fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, question.mode == "knowledge")
-        sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
-        return self._start(question, fitted, fitted.passages, sampling)
+        asked = time.monotonic()
+        try:
+            if question.mode == "retrieval":
+                return await self._list(question, asked)
+            with self.runs.seat(question.principal):
+                return await self._answer(question, asked)
+        except Exception as error:
+            self.runs.refused(error)
+            raise
 
     async def close(self) -> None:
-        """Cancel all runs."""
+        """End all runs and free the model."""
         await self.runs.close()
+        await self.engine.close()
 
     async def _retrieve(self, question: Question) -> list[Passage]:
         top_k = question.top_k or self.settings.top_k
         return await asyncio.to_thread(self.library.search, question.base, question.text, top_k)
 
-    def _start(self, question: Question, fitted: Fitted | None, passages: Sequence[Passage], sampling: Sampling) -> Run:
-        self.runs.admit()  # again: others may have come while this one was retrieving
-        run = Run(question.mode, fitted, passages)
-        run.start(_listing(passages) if fitted is None else self.engine.generator.stream(fitted.prompt, sampling))
-        self.runs.add(run)
+    async def _list(self, question: Question, asked: float) -> Run:
+        self.runs.check_open()
+        passages = await self._retrieve(question)
+        run = Run(question.mode, None, passages, question.principal, asked)
+        self.runs.start_now(run, _listing(passages))
+        return run
+
+    async def _answer(self, question: Question, asked: float) -> Run:
+        """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
+        generator, grounded = self.engine.generator, question.mode == "knowledge"
+        passages = await self._retrieve(question) if grounded else []
+        wanted = question.sampling.max_tokens or self.settings.max_new_tokens
+        fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
+        if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
+            return await self._answer(question, asked)
+        run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
+        sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
+        self.runs.start(run, generator.stream(fitted.prompt, sampling))
         return run
 
 

@@ -99,6 +99,11 @@ def fit(
     return Fitted(prompt, counts, tuple(kept), min(left_out, len(turns) - 1), tuple(passages[len(kept) :]))
 
 
+def count(generator: Generator, text: str) -> int:
+    """Return the tokens of `text`, to one or two: where text and template meet, they may merge into one."""
+    return len(_render(generator, [], [], text, []).token_ids) - len(_render(generator, [], [], "", []).token_ids)
+
+
 def _system(messages: Sequence[Message], grounded: bool) -> list[Message]:
     texts = [message.content for message in messages if message.role == "system" and message.content.strip()]
     texts += [GROUNDED] if grounded else []

@@ -1,179 +1,93 @@
-"""Runs: answers that belong to the server, not to the connection that asked. Knows no wire and no page.
+"""All runs of this server: how many it takes, whose turn it is, which are kept. Knows no wire and no page.
 
-A run goes on when its reader leaves; whoever wants it to end calls `cancel`. Any number of readers follow it, each from
-any piece. All of this lives on one event loop.
-
-Error tree::
-
-    RunError
-    ├── UnknownRun      no run of this id (never was, or long forgotten)
-    └── TooManyRuns     as many answers are running and waiting as the server takes
+Bounded at every stage: a question is admitted before it costs anything, waits in a line with an end, and is kept for a
+while when it has ended. What cannot be taken is refused at once, with the time after which it is worth trying again.
 """
 
 import asyncio
-import logging
-import secrets
-import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Literal
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import islice
 
-from assistant.prompt import Fitted
-from generation.base import FinishReason, GenerationError, Piece, Usage
-from knowledge.base import Passage
+from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.line import Line, Place, Ticket
+from assistant.run import Run, Watcher
+from assistant.settings import AssistantSettings
+from generation.base import Piece
 
-LOG = logging.getLogger(__name__)
-State = Literal["running", "finished", "cancelled", "failed"]
-
-
-class RunError(Exception):
-    """Base of the errors of runs; its text is a sentence for the person who asked."""
-
-
-class UnknownRun(RunError):
-    """There is no such run."""
-
-
-class TooManyRuns(RunError):
-    """The server is full; try again later."""
-
-
-class Run:
-    """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended."""
-
-    def __init__(self, mode: str, fitted: Fitted | None, sources: Sequence[Passage]) -> None:
-        self.id = secrets.token_urlsafe(18)
-        self.mode, self.fitted, self.sources = mode, fitted, tuple(sources)
-        self.state: State = "running"
-        self.finish_reason: FinishReason | None = None
-        self.usage: Usage | None = None
-        self.error: Exception | None = None
-        self.started = time.monotonic()
-        self.first_piece: float | None = None
-        self.ended: float | None = None
-        self._pieces: list[Piece] = []
-        self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def text(self) -> str:
-        """The answer so far."""
-        return "".join(piece.text for piece in self._pieces)
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state != "running"
-
-    @property
-    def first_after(self) -> float | None:
-        """Seconds from the question to the first text, or None while there is none."""
-        return None if self.first_piece is None else self.first_piece - self.started
-
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Tokens a second after the first one, or None where it cannot be told yet."""
-        if self.usage is None or self.first_piece is None or self.ended is None or self.usage.completion_tokens < 2:
-            return None
-        return (self.usage.completion_tokens - 1) / max(self.ended - self.first_piece, 1e-6)
-
-    async def follow(self, after: int = 0) -> AsyncGenerator[Piece, None]:
-        """Yield the pieces from number `after` on, waiting for new ones; raises the run's error at its end if it failed."""
-        while True:
-            while after < len(self._pieces):
-                yield self._pieces[after]
-                after += 1
-            if self.done:
-                break
-            await self._news.wait()
-        if self.error is not None:
-            raise self.error
-
-    async def wait(self) -> None:
-        """Return when the run has ended; raises its error if it failed."""
-        async with aclosing(self.follow()) as pieces:
-            async for _ in pieces:
-                pass
-
-    def cancel(self) -> None:
-        """Stop the model; the text so far stays. Does nothing to a run that has ended."""
-        if self._task is not None and not self.done:
-            self._task.cancel()
-
-    def start(self, stream: AsyncGenerator[Piece, None]) -> None:
-        """Take the answer from `stream`, in a task of its own."""
-        self._task = asyncio.create_task(self._take(stream), name=f"run {self.id}")
-        # A task that is cancelled before its first step never enters `_take`.
-        self._task.add_done_callback(self._ended)
-
-    async def stopped(self) -> None:
-        """Return when the engine has let go of this run."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
-    async def _take(self, stream: AsyncGenerator[Piece, None]) -> None:
-        try:
-            async with aclosing(stream):
-                async for piece in stream:
-                    self._add(piece)
-            self._end("finished")
-        except asyncio.CancelledError:
-            # Cancelling is how a run is stopped: the task ends here, it does not pass the cancellation on.
-            self.finish_reason = "cancelled"
-            self._end("cancelled")
-        except GenerationError as error:
-            self._end("failed", error)
-        except Exception as error:  # an engine's own library broke: the reader is told, the trace goes to the log
-            LOG.exception("run %s failed", self.id)
-            self._end("failed", error)
-
-    def _add(self, piece: Piece) -> None:
-        if self.first_piece is None and piece.text:
-            self.first_piece = time.monotonic()
-        self.finish_reason, self.usage = piece.finish_reason or self.finish_reason, piece.usage or self.usage
-        self._pieces.append(piece)
-        self._tell()
-
-    def _ended(self, _: "asyncio.Task[None]") -> None:
-        if not self.done:
-            self.finish_reason = "cancelled"
-            self._end("cancelled")
-
-    def _end(self, state: State, error: Exception | None = None) -> None:
-        self.state, self.error, self.ended = state, error, time.monotonic()
-        self._tell()
-
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+STOPPED = "The server is being stopped. Ask again when it has started again."
 
 
 class RunRegistry:
-    """All runs of this server: those that go on, and the latest that ended."""
+    """All runs of this server: those that wait, those that run, and the latest that ended; `slots` run at a time."""
 
-    def __init__(self, max_runs: int, kept_runs: int) -> None:
-        self._max_runs, self._kept_runs = max_runs, kept_runs
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+    def __init__(self, settings: AssistantSettings, slots: int) -> None:
+        self._settings = settings
+        self._line = Line(slots)
+        self._runs: dict[str, Run] = {}
+        self._live: dict[str, Run] = {}
+        self._tickets: dict[str, Ticket] = {}
+        self._preparing: Counter[str] = Counter()
+        self._watchers: list[Watcher] = []
+        self.stopping = False
 
     @property
     def active(self) -> int:
         """Runs that have not ended."""
-        return sum(not run.done for run in self._runs.values())
+        return len(self._going())
 
-    def admit(self) -> None:
-        """Raise `TooManyRuns` when no more answers are taken at present."""
-        if self.active >= self._max_runs:
-            raise TooManyRuns(
-                f"{self._max_runs} answers are running or waiting, which is all this server takes. Try again soon."
-            )
+    @property
+    def waiting(self) -> int:
+        """Runs whose turn has not come."""
+        return self._line.waiting
 
-    def add(self, run: Run) -> None:
-        """Keep `run`, and forget the oldest ended ones beyond the number kept."""
-        self._runs[run.id] = run
-        ended = [key for key, kept in self._runs.items() if kept.done]
-        for key in ended[: max(0, len(ended) - self._kept_runs)]:
-            del self._runs[key]
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of every run and refusal from now on."""
+        self._watchers.append(watcher)
+
+    def refused(self, error: Exception) -> None:
+        """Tell the watchers that a question was refused."""
+        for watcher in self._watchers:
+            watcher.refused(error)
+
+    @contextmanager
+    def seat(self, principal: str) -> Iterator[None]:
+        """Hold a seat for a question of `principal` until its run is started inside, so that no more are prepared than taken.
+
+        Raises `Stopping`, `TooManyOfOne` or `TooManyRuns`.
+        """
+        self.check_open()
+        self._check_room(principal)
+        self._preparing[principal] += 1
+        try:
+            yield
+        finally:
+            self._preparing[principal] -= 1
+            self._preparing = +self._preparing  # forget who has none
+
+    def check_open(self) -> None:
+        """Raise `Stopping` when the server takes no more questions."""
+        if self.stopping:
+            raise Stopping(STOPPED)
+
+    def start(self, run: Run, stream: AsyncGenerator[Piece, None]) -> None:
+        """Take the answer from the engine's `stream` when the turn of `run` has come; raises `TooManyRuns`, `Stopping`."""
+        self.check_open()
+        self._check_tokens(run)
+        run.start(stream, self._turn(run), self._watchers)
+        self._add(run)
+
+    def start_now(self, run: Run, stream: AsyncGenerator[Piece, None]) -> None:
+        """Take an answer that needs no engine."""
+        self.check_open()
+        run.start(stream, None, self._watchers)
+        self._add(run)
+
+    def place(self, run: Run) -> Place | None:
+        """Return where `run` stands in the line, or None where it does not wait."""
+        ticket = self._tickets.get(run.id)
+        return None if ticket is None else self._line.place(ticket)
 
     def get(self, run_id: str) -> Run:
         """Return the run of this id; raises `UnknownRun`."""
@@ -182,10 +96,81 @@ class RunRegistry:
         except KeyError:
             raise UnknownRun("This answer is no longer kept by the server.") from None
 
-    async def close(self) -> None:
-        """Cancel what is running and wait until the engine has let go."""
-        running = [run for run in self._runs.values() if not run.done]
-        for run in running:
-            run.cancel()
-        for run in running:
+    async def end(self, seconds: float, reason: RunError) -> None:
+        """Give what goes on now `seconds` to end, then end it with `reason`, which its readers see."""
+        going = self._going()
+        if going:
+            await asyncio.wait([asyncio.ensure_future(run.stopped()) for run in going], timeout=seconds)
+        for run in going:
+            run.cancel(reason)
+        for run in going:
             await run.stopped()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more questions, and end those taken."""
+        self.stopping = True
+        await self.end(seconds, Stopping("The server was stopped before this answer was finished."))
+
+    async def close(self) -> None:
+        """End all at once, and wait until the engine has let go."""
+        await self.drain(0)
+
+    def _going(self) -> list[Run]:
+        # Apart from those that are kept: every question looks at them.
+        self._live = {key: run for key, run in self._live.items() if not run.done}
+        return list(self._live.values())
+
+    def _add(self, run: Run) -> None:
+        """Keep `run`, and forget the oldest ended ones beyond the number kept."""
+        self._runs[run.id] = self._live[run.id] = run
+        excess = len(self._runs) - len(self._going()) - self._settings.kept_runs
+        for key in list(islice((key for key in self._runs if key not in self._live), max(0, excess))):
+            del self._runs[key]
+
+    @asynccontextmanager
+    async def _turn(self, run: Run) -> AsyncIterator[None]:
+        """Hold a slot of the line; raises `WaitedTooLong`."""
+        self._tickets[run.id] = ticket = Ticket(run.principal)
+        try:
+            await self._enter(ticket)
+            try:
+                yield
+            finally:
+                self._line.leave(ticket)
+        finally:
+            del self._tickets[run.id]
+
+    async def _enter(self, ticket: Ticket) -> None:
+        seconds = self._settings.max_wait_seconds
+        try:
+            await self._line.enter(ticket, seconds)
+        except TimeoutError:
+            raise WaitedTooLong(
+                f"The turn of this question did not come within {seconds:g} s, for so much is being answered. Try again later.",
+                self._line.seconds_each,
+            ) from None
+
+    def _check_room(self, principal: str) -> None:
+        own, most = self._settings.max_runs_each, self._line.slots + self._settings.max_waiting
+        going = self._going()
+        if sum(run.principal == principal for run in going) + self._preparing[principal] >= own:
+            raise TooManyOfOne(
+                f"{own} of your answers are running or waiting, which is all that one person may have. Try again soon.",
+                self._line.seconds_each,
+            )
+        if len(going) + self._preparing.total() >= most:
+            raise self._full(f"{most} answers are running or waiting")
+
+    def _check_tokens(self, run: Run) -> None:
+        # A prompt in the line takes memory by its length, and there may be a hundred of them.
+        waiting = [other for other in self._going() if other.state == "waiting"]
+        tokens = sum(map(_tokens, waiting)) + _tokens(run)
+        if waiting and tokens > self._settings.max_waiting_tokens:
+            raise self._full(f"Questions of {tokens - _tokens(run):,} tokens are waiting")
+
+    def _full(self, what: str) -> TooManyRuns:
+        return TooManyRuns(f"{what}, which is all this server takes. Try again soon.", self._line.seconds_each)
+
+
+def _tokens(run: Run) -> int:
+    return run.fitted.counts.total if run.fitted is not None else 0

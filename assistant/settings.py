@@ -14,5 +14,13 @@ class AssistantSettings(Settings):
 
     top_k: int = Field(4, ge=1, le=20, description="passages retrieved for a question")
     max_new_tokens: int = Field(512, ge=1, le=32768, description="longest answer in tokens, where the question does not say")
-    max_runs: int = Field(64, ge=1, le=4096, description="answers running or waiting at the same time; more are refused")
+    max_running: int | None = Field(
+        None, ge=1, le=1024, description="answers given to the engine at the same time; unset: as many as --max-concurrent"
+    )
+    max_waiting: int = Field(128, ge=0, le=4096, description="questions that wait for their turn; more are refused")
+    max_waiting_tokens: int = Field(500_000, ge=1, description="tokens of all prompts that wait; more are refused")
+    max_wait_seconds: float = Field(120, gt=0, le=86400, description="longest wait for a turn, in seconds")
+    max_runs_each: int = Field(
+        64, ge=1, le=4096, description="answers of one user (page session, key or address) running or waiting; more are refused"
+    )
     kept_runs: int = Field(256, ge=1, le=65536, description="finished answers kept in memory, to be read again after a reload")

@@ -84,3 +84,13 @@ class Engine:
     def _report(self, stage: str, part: float | None = None) -> None:
         # Called from the loading thread; replacing one frozen object is atomic, so readers need no lock.
         self.state = EngineState("loading", self._name, stage, part)
+
+    @property
+    def max_concurrent(self) -> int:
+        """Answers that the engine generates at the same time."""
+        return self._settings.max_concurrent
+
+    @property
+    def settings(self) -> GenerationSettings:
+        """The settings that this engine was made with."""
+        return self._settings

@@ -22,6 +22,7 @@ ROOMS_OF = {
     "langchain_core": {"knowledge", "generation"},
     "langchain_text_splitters": {"knowledge"},
     "langchain_community": set(),
+    "prometheus_client": {"api"},
     "pypdf": {"knowledge"},
     "pypdfium2": {"knowledge"},
     "docx": {"knowledge"},

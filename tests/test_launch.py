@@ -305,14 +305,40 @@ def test_a_signal_while_it_loads_is_a_good_end(start: Callable[..., Server], how
     assert "WARNING: --listen without --api-key" in log
 
 
-def test_a_signal_ends_answers_that_are_running(start: Callable[..., Server]) -> None:
-    server = start(API, "--backend=echo", "--echo-delay=1")
+def asked(server: Server, count: int) -> socket.socket:
+    """Ask for a long answer and return the connection on which it will come."""
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    body = b'{"prompt": "[[count %d]]"}' % count
+    client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    server.until(lambda: "chat_runs_active 1.0" in server.get("/metrics")[1])
+    return client
+
+
+def test_a_signal_lets_answers_end_and_refuses_new_ones(start: Callable[..., Server]) -> None:
+    server = start(API, "--backend=echo", "--echo-delay=0.2")
     server.wait()
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
-        body = b'{"prompt": "[[count 2000]]"}'
-        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        time.sleep(0.3)
-        assert server.stop() == 0
+    with asked(server, 40) as client:
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: server.get("/readyz")[0] == 503)
+        status, text = server.get("/", b"hello")
+        assert (status, json.loads(text)["error"]["code"]) == (503, "stopping")
+        assert b"39 40" in client.makefile("rb").read()
+    assert server.process.wait(PATIENCE) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_ends_answers_that_take_too_long(start: Callable[..., Server], signals: int) -> None:
+    server = start(API, "--backend=echo", "--echo-delay=1", f"--drain-seconds={1 if signals == 1 else 600}")
+    server.wait()
+    with asked(server, 2000) as client:
+        for _ in range(signals):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        answer = client.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 503") and b"stopped before this answer was finished" in answer
+    assert server.process.wait(PATIENCE) == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 def descendants(pid: int) -> set[int]:

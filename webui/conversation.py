@@ -7,13 +7,15 @@ reloaded, and Stop cancels the run, which stops the engine.
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from api.errors import sentence
 from assistant.assistant import Assistant, Mode, Question
-from assistant.runs import Run, UnknownRun
+from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.run import Run
 from generation.base import Message, ModelNotReady, Sampling
 from knowledge.base import EmptyBase
 from webui import sources, talk
@@ -135,25 +137,29 @@ class Conversation:
         self._new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private",
                         cancels=[*self._following, resumed])  # fmt: skip
 
-    async def _send(self, text: str, kept: list[Turn], mode: Mode, base: str, *parameters: Any) -> AsyncGenerator[View, None]:
-        if not text.strip() or any(turn["state"] == "running" for turn in kept[-1:]):
+    async def _send(
+        self, request: gr.Request, text: str, kept: list[Turn], mode: Mode, base: str, *parameters: Any
+    ) -> AsyncGenerator[View, None]:
+        if not text.strip() or talk.going(kept):
             yield tuple(gr.skip() for _ in self._outputs)
             return
-        async for view in self._ask(text.strip(), kept, mode, base, parameters):
+        async for view in self._ask(_who(request), text.strip(), kept, mode, base, parameters):
             yield view
 
-    async def _retry(self, kept: list[Turn], mode: Mode, base: str, *parameters: Any) -> AsyncGenerator[View, None]:
-        if not kept or kept[-1]["state"] == "running":
+    async def _retry(
+        self, request: gr.Request, kept: list[Turn], mode: Mode, base: str, *parameters: Any
+    ) -> AsyncGenerator[View, None]:
+        if not kept or talk.going(kept):
             yield tuple(gr.skip() for _ in self._outputs)
             return
-        async for view in self._ask(kept[-1]["question"], kept[:-1], mode, base, parameters):
+        async for view in self._ask(_who(request), kept[-1]["question"], kept[:-1], mode, base, parameters):
             yield view
 
     async def _ask(
-        self, text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]
+        self, who: str, text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]
     ) -> AsyncGenerator[View, None]:
         kept = kept[-talk.LONGEST_TALK + 1 :]
-        question = _question(text, kept, mode, base, parameters)
+        question = replace(_question(text, kept, mode, base, parameters), principal=who)
         try:
             run = await self._assistant.ask(question)
         except Exception as error:
@@ -164,21 +170,22 @@ class Conversation:
             yield view
 
     async def _follow(self, kept: list[Turn], run: Run) -> AsyncGenerator[View, None]:
-        """Yield the whole view, then the growing talk, then the whole view again at the end."""
+        """Yield the whole view, then the talk as it waits and grows, then the whole view again at the end."""
         yield self._view(kept, run)
-        shown = ""
+        shown: Any = None
         while not run.done:
             await asyncio.sleep(UPDATE_SECONDS)
-            if run.text != shown:
-                shown = run.text
-                kept = [*kept[:-1], talk.updated(kept[-1], run, "", self._texts)]
+            turn = talk.updated(kept[-1], run, "", self._texts, self._assistant.runs.place(run))
+            if (turn["answer"], turn["facts"]) != shown:
+                shown = (turn["answer"], turn["facts"])
+                kept = [*kept[:-1], turn]
                 yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(3)))
-        error = sentence(run.error) if run.error is not None else ""
+        error = self._said(run.error) if run.error is not None else ""
         yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
 
     async def _resume(self, kept: list[Turn]) -> AsyncGenerator[View, None]:
         kept = kept or []
-        if not kept or kept[-1]["state"] != "running":
+        if not talk.going(kept):
             yield self._view(kept, self._run(kept[-1]) if kept else None)
             return
         run = self._run(kept[-1])
@@ -235,7 +242,21 @@ class Conversation:
             return self._texts.empty_base.format(base)
         if isinstance(error, ModelNotReady) and self._assistant.engine.state.phase == "none":
             return self._texts.no_model
-        return sentence(error)
+        return self._said(error)
+
+    def _said(self, error: Exception) -> str:
+        """Return the sentence of `error`, in the page's language where it is one of the runs'."""
+        known: dict[type[RunError], str] = {
+            TooManyOfOne: self._texts.too_many_of_yours,
+            TooManyRuns: self._texts.server_full,
+            WaitedTooLong: self._texts.waited_too_long,
+            Stopping: self._texts.stopping,
+        }
+        return next((text for kind, text in known.items() if isinstance(error, kind)), sentence(error))
+
+
+def _who(request: gr.Request) -> str:
+    return f"session:{request.session_hash}"
 
 
 def _question(text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]) -> Question:

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.settings import AssistantSettings
+from webui.model_panel import ModelPanel
 from webui.texts.base import Texts
 
 
@@ -16,8 +17,8 @@ class Drawer:
         self._defaults: list[Any] = [0.7, 30, 0.8, settings.max_new_tokens, 1.0, "", settings.top_k]
         self._kept = gr.BrowserState(self._defaults, storage_key="chat-llm-webui-parameters", secret=secret)
 
-    def place(self) -> None:
-        """Place the drawer at the right edge of the page."""
+    def place(self, panel: ModelPanel) -> None:
+        """Place the drawer at the right edge of the page, with `panel` at its end."""
         texts, (temperature, top_k, top_p, longest, penalty, system, depth) = self._texts, self._defaults
         with gr.Sidebar(label=texts.settings, position="right", open=False, width=340, elem_id="drawer"):
             gr.Markdown(f"## {texts.settings}")
@@ -38,6 +39,7 @@ class Drawer:
                 gr.Slider(1, 20, depth, step=1, label=texts.retrieval_depth, info=texts.retrieval_depth_hint),
             ]
             gr.Markdown(texts.settings_note, elem_classes="quiet")
+            panel.place()
 
     def wire(self, page: gr.Blocks) -> None:
         """Keep what is changed, and show what was kept when the page opens."""

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.app import Page
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
+from assistant.switch import ModelSwitch
 from webui.texts import LANGUAGES
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def page_of(settings: ServerSettings) -> Page:
     def page(assistant: Assistant, stack: AsyncExitStack) -> tuple[ASGIApp, Awaitable[None]]:
         door = Door(settings.root_path)
         stack.push_async_callback(door.close)
-        return door, door.open(lambda: _make(assistant, settings))
+        switch = ModelSwitch(assistant, settings.drain_seconds)
+        stack.push_async_callback(switch.close)
+        return door, door.open(lambda: _make(assistant, switch, settings))
 
     return page
 
@@ -101,15 +104,15 @@ class Door:
         return None
 
 
-def _make(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
+def _make(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings) -> "FastAPI":
     """Import Gradio and build the page in every language; blocks for seconds, so it runs in a thread."""
     # What an upload that was broken off has left is nobody's: the library has its own copy of what was handed in.
     shutil.rmtree(settings.data / "uploads", ignore_errors=True)
     # Where no loop is running, Gradio makes one for each of its locks and leaves it unclosed.
-    return asyncio.run(_mounted(assistant, settings))
+    return asyncio.run(_mounted(assistant, switch, settings))
 
 
-async def _mounted(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
+async def _mounted(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings) -> "FastAPI":
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware
@@ -122,7 +125,7 @@ async def _mounted(assistant: Assistant, settings: ServerSettings) -> "FastAPI":
     made.add_middleware(CORSMiddleware, allow_origins=list(settings.allowed_origin))
     secret = _secret(settings.data / "browser.secret")
     for code, texts in reversed(LANGUAGES.items()):  # English is at "/", which would swallow the other paths
-        page = build(assistant, settings, texts, secret)
+        page = build(assistant, switch, settings, texts, secret)
         path = "" if code == "en" else f"/{code}"
         page.queue(max_size=256, default_concurrency_limit=None, api_open=False)
         gr.mount_gradio_app(

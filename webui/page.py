@@ -6,28 +6,32 @@ from typing import Any, cast
 
 import gradio as gr
 
+from api.administrators import Administrators
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
+from assistant.switch import ModelSwitch
 from webui import chat_tab
 from webui.conversation import Conversation
 from webui.drawer import Drawer
 from webui.langchain_tab import LangChainTab
 from webui.markup import flat
+from webui.model_panel import ModelPanel
 from webui.texts.base import Texts
 
 HERE = Path(__file__).parent
 STATUS_SECONDS = 1.5
 
 
-def build(assistant: Assistant, settings: ServerSettings, texts: Texts, secret: str) -> gr.Blocks:
+def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, texts: Texts, secret: str) -> gr.Blocks:
     """Return the page in one language; `secret` seals what the browser keeps, so it must outlive the process."""
     bases = [info.name for info in assistant.library.bases()]
     with gr.Blocks(title="chat-llm-webui", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         drawer = Drawer(texts, settings, secret)
-        drawer.place()
+        panel = ModelPanel(switch, Administrators(settings), texts)
+        drawer.place(panel)
         gr.Markdown("# chat-llm-webui", elem_id="brand")
         with gr.Row(elem_id="aside"):
-            status = gr.Markdown(_status(assistant, texts), elem_id="status", latex_delimiters=[])
+            status = gr.Markdown(_status(assistant, switch, texts), elem_id="status", latex_delimiters=[])
             language = f'<a href="{texts.other_path}" class="pill" lang="{texts.other_code}">{flat(texts.other)}</a>'
             gr.Markdown(language, elem_id="language")
         clock = gr.Timer(STATUS_SECONDS, active=True)
@@ -46,9 +50,10 @@ def build(assistant: Assistant, settings: ServerSettings, texts: Texts, secret: 
 
         def tick() -> tuple[Any, ...]:
             state = assistant.engine.state.phase
-            going = state == "loading" or not assistant.library.ready
-            return _status(assistant, texts), gr.update(active=going)
+            going = state == "loading" or switch.state is not None or not assistant.library.ready
+            return _status(assistant, switch, texts), gr.update(active=going)
 
+        panel.wire(page, clock)
         clock.tick(tick, None, [status, clock], show_progress="hidden", api_visibility="private", concurrency_limit=None)
     return cast(gr.Blocks, page)  # entering Blocks returns what a decorator hides the type of
 
@@ -68,8 +73,8 @@ def head(texts: Texts) -> str:
     return f'<meta name="color-scheme" content="light dark">{style}<script>const WORDS = {data};\n{script}</script>'
 
 
-def _status(assistant: Assistant, texts: Texts) -> str:
-    state, library = assistant.engine.state, assistant.library
+def _status(assistant: Assistant, switch: ModelSwitch, texts: Texts) -> str:
+    state, library = switch.state or assistant.engine.state, assistant.library
     part = "" if state.part is None else f" {100 * state.part:.0f} %"
     if state.phase == "loading":
         return _pill("busy", texts.model_loading.format(state.name, state.detail) + part)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
 from assistant.citations import find, mend
+from assistant.line import Place
 from assistant.prompt import where
-from assistant.runs import Run
+from assistant.run import GOING, Run
 from generation.base import Message
 from knowledge.base import Passage
 from webui import markup
@@ -17,6 +18,8 @@ from webui.texts.base import Texts
 
 LONGEST_TALK = 100
 """Turns kept; a browser's storage is small."""
+WORTH_SAYING = 0.5
+"""Seconds in the line from which on the facts of an answer tell of it."""
 
 
 class SourceCard(TypedDict):
@@ -31,13 +34,16 @@ class SourceCard(TypedDict):
 
 
 class Turn(TypedDict):
-    """One question and its answer; `state` as of the run, or "refused" for a question that never ran."""
+    """One question and its answer; `state` as of the run, or "refused" for a question that never ran.
+
+    `facts` are those of a finished answer, or of a question that waits: its place in the line.
+    """
 
     question: str
     answer: str
     run: str
     mode: str
-    state: Literal["running", "finished", "cancelled", "failed", "refused", "interrupted"]
+    state: Literal["waiting", "running", "finished", "cancelled", "failed", "refused", "interrupted"]
     error: str
     facts: list[str]
     sources: list[SourceCard]
@@ -46,7 +52,7 @@ class Turn(TypedDict):
 def asked(question: str, run: Run) -> Turn:
     """Return the turn of a run that has just begun."""
     cards = [_card(passage) for passage in run.sources]
-    return {**refused(question, run.mode, ""), "run": run.id, "state": "running", "sources": cards}
+    return {**refused(question, run.mode, ""), "run": run.id, "state": run.state, "sources": cards}
 
 
 def refused(question: str, mode: str, reason: str) -> Turn:
@@ -54,10 +60,16 @@ def refused(question: str, mode: str, reason: str) -> Turn:
     return Turn(question=question, answer="", run="", mode=mode, state="refused", error=reason, facts=[], sources=[])
 
 
-def updated(turn: Turn, run: Run, error: str, texts: Texts) -> Turn:
-    """Return `turn` with what `run` has by now; `error` is the sentence of a failed one."""
+def updated(turn: Turn, run: Run, error: str, texts: Texts, place: Place | None = None) -> Turn:
+    """Return `turn` with what `run` has by now; `error` is the sentence of a failed one, `place` that of a waiting one."""
     text = mend(run.text, len(run.sources)) if run.done and run.mode == "knowledge" else run.text
-    return {**turn, "answer": text, "state": run.state, "error": error, "facts": _facts(run, texts) if run.done else []}
+    facts = _facts(run, texts) if run.done else _in_line(place, texts)
+    return {**turn, "answer": text, "state": run.state, "error": error, "facts": facts}
+
+
+def going(talk: Sequence[Turn]) -> bool:
+    """Return whether the last answer has not ended."""
+    return bool(talk) and talk[-1]["state"] in GOING
 
 
 def history(talk: Sequence[Turn]) -> list[Message]:
@@ -86,8 +98,8 @@ def used(turn: Turn) -> tuple[int, ...]:
 
 def _answer(turn: Turn, key: str, texts: Texts) -> str:
     text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
-    if turn["state"] == "running":
-        return f"{markup.GROWING}\n\n{text or f'*{texts.waiting}*'}"
+    if turn["state"] in GOING:
+        return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting, 'note waiting')}"
     mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
     return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, texts)) if part)
 
@@ -120,8 +132,30 @@ def _facts(run: Run, texts: Texts) -> list[str]:
     if run.tokens_per_second is not None:
         facts.append(texts.facts_speed.format(_rounded(run.tokens_per_second)))
     if run.first_after is not None and run.mode != "retrieval":
-        facts.append(texts.facts_first.format(f"{run.first_after:.2f}"))
+        facts.append(texts.facts_first.format(_short(run.first_after)))
+    if run.waited is not None and run.waited >= WORTH_SAYING:
+        facts.append(texts.facts_waited.format(_duration(run.waited, texts)))
+    if run.usage is not None and run.usage.cached_tokens:
+        facts.append(texts.facts_cached.format(f"{run.usage.cached_tokens:,}", f"{run.usage.prompt_tokens:,}"))
     return facts + _left_out(run, texts)
+
+
+def _in_line(place: Place | None, texts: Texts) -> list[str]:
+    if place is None:
+        return []
+    about = [] if place.seconds is None else [texts.about.format(_duration(place.seconds, texts))]
+    return [texts.next_in_line if place.position == 1 else texts.in_line.format(place.position), *about]
+
+
+def _duration(seconds: float, texts: Texts) -> str:
+    """Return a duration as people say it: to the second, then to five, then in minutes."""
+    if seconds >= 57.5:
+        return texts.minutes.format(max(round(seconds / 60), 1))
+    return texts.seconds.format(max(round(seconds), 1) if seconds < 12.5 else 5 * round(seconds / 5))
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
 
 
 def _left_out(run: Run, texts: Texts) -> list[str]:
@@ -148,4 +182,4 @@ def _card(passage: Passage) -> SourceCard:
     )
 
 
-__all__ = ["LONGEST_TALK", "SourceCard", "Turn", "asked", "history", "messages", "refused", "updated", "used", "where"]
+__all__ = ["LONGEST_TALK", "SourceCard", "Turn", "asked", "going", "history", "messages", "refused", "updated", "used", "where"]

@@ -11,8 +11,9 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp, Message
 
-from api.app import Page, build
+from api.app import Application, Page, build
 from api.settings import ServerSettings
+from assistant.runs import RunRegistry
 from generation.echo_backend import EchoGenerator
 from generation.engine import Engine
 from knowledge.library import Library
@@ -27,7 +28,7 @@ HOST = "localhost:8000"
 class Live:
     """A server that answers `client`."""
 
-    app: ASGIApp
+    app: Application
     engine: Engine
     library: Library
     client: httpx.AsyncClient
@@ -37,6 +38,10 @@ class Live:
         generator = self.engine.generator
         assert isinstance(generator, EchoGenerator)
         return generator
+
+    @property
+    def runs(self) -> RunRegistry:
+        return self.app.assistant.runs
 
     @property
     def made(self) -> tuple[int, int]:

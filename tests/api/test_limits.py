@@ -110,16 +110,11 @@ async def test_a_client_that_leaves_the_queue_never_reaches_the_engine(make: Mak
         await until(lambda: server.echo.active_generations == 1)
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request(QUESTION))
-        await until(lambda: server.app is not None and _active(server) == 2)
+        await until(lambda: server.runs.waiting == 1)
         writer.close()
-        await until(lambda: _active(server) == 1)
+        await until(lambda: server.runs.active == 1)
         assert (await running).status_code == 200
     assert server.made == (0, 100)
-
-
-def _active(server: Live) -> int:
-    """Count the runs that go on, by the tasks that take them."""
-    return sum(task.get_name().startswith("run ") for task in asyncio.all_tasks())
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_request(server: Live, caplog: pytest.LogCaptureFixture) -> None:

@@ -225,7 +225,7 @@ async def test_no_model(make: Make) -> None:
 
 
 async def test_a_full_queue(make: Make) -> None:
-    server = await make(max_runs=2, echo_delay=0.01, max_concurrent=1)
+    server = await make(max_waiting=1, echo_delay=0.01, max_concurrent=1)
     asking = [asyncio.create_task(server.ask(prompt="[[count 30]]")) for _ in range(6)]
     answers = await asyncio.gather(*asking)
     assert sorted(answer.status_code for answer in answers) == [200, 200, 450, 450, 450, 450]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from assistant.assistant import Question
+from assistant.errors import TooManyRuns
 from assistant.prompt import GROUNDED
-from assistant.runs import Run, TooManyRuns
+from assistant.run import Run
 from generation.base import Message, ModelNotReady, PromptTooLong, Sampling
 from knowledge.base import EmbedderNotReady, EmptyBase, UnknownBase
 from tests.assistant.conftest import House, ask, until
@@ -144,7 +145,7 @@ async def test_stop_strings_reach_the_engine(house: House) -> None:
 
 
 async def test_a_full_server_refuses_before_it_searches(make: Make) -> None:
-    house = await make(max_runs=2, echo_delay=0.01)
+    house = await make(max_running=1, max_waiting=1, echo_delay=0.01)
     runs = [await house.assistant.ask(ask("[[count 1000]]")) for _ in range(2)]
     with pytest.raises(TooManyRuns):
         await house.assistant.ask(ask("why?", "knowledge", base="nowhere"))
@@ -154,7 +155,7 @@ async def test_a_full_server_refuses_before_it_searches(make: Make) -> None:
 
 
 async def test_many_at_once_never_exceed_the_limit(make: Make) -> None:
-    house = await make(max_runs=3, echo_delay=0.001)
+    house = await make(max_concurrent=1, max_waiting=2, echo_delay=0.001)
     asked = await asyncio.gather(*(house.assistant.ask(ask("[[count 50]]")) for _ in range(12)), return_exceptions=True)
     taken = [run for run in asked if isinstance(run, Run)]
     assert len(taken) == 3
@@ -163,10 +164,24 @@ async def test_many_at_once_never_exceed_the_limit(make: Make) -> None:
     assert idle(house)
 
 
+async def test_an_answer_that_was_stopped_tells_its_tokens(make: Make) -> None:
+    house = await make(echo_delay=0.001)
+    run = await house.assistant.ask(ask("[[count 100000]]"))
+    await until(lambda: len(run.text.split()) > 10)
+    run.cancel()
+    await run.stopped()
+    assert run.usage is not None
+    assert run.fitted is not None
+    assert run.usage.prompt_tokens == run.fitted.counts.total
+    assert abs(run.usage.completion_tokens - len(run.text.split())) <= 2
+    assert run.tokens_per_second is not None
+
+
 async def test_close_stops_the_engine(make: Make) -> None:
     house = await make(echo_delay=0.001)
     runs = [await house.assistant.ask(ask("[[count 100000]]")) for _ in range(3)]
     await until(lambda: house.echo.active_generations == 3)
+    echo = house.echo
     await house.assistant.close()
-    assert [run.state for run in runs] == ["cancelled"] * 3
-    assert idle(house)
+    assert [run.state for run in runs] == ["failed"] * 3
+    assert (echo.active_generations, house.assistant.runs.active) == (0, 0)

@@ -73,6 +73,14 @@ def test_keys_come_from_flag_environment_and_file(tmp_path: Path, monkeypatch: p
     assert read([f"--api-key-file={file}", "--api-key=five"], "api_server.py").api_key == ("five", "one", "two")
 
 
+def test_administrators_keys_let_in_too(tmp_path: Path) -> None:
+    file = tmp_path / "admins"
+    file.write_text("boss\n", encoding="utf-8")
+    settings = read([f"--admin-key-file={file}", "--admin-key=chief", "--api-key=user"], "api_server.py")
+    assert (settings.api_key, settings.admin_key, settings.keys) == (("user",), ("chief", "boss"), ("user", "chief", "boss"))
+    assert refusal("--admin-key-file=/not/there").startswith("--admin-key-file /not/there cannot be read")
+
+
 @pytest.mark.parametrize("key", ["", " ", "two words", "schlüssel", "a\tb", "钥匙"])
 def test_a_key_that_no_header_can_carry(key: str) -> None:
     sentence = refusal(f"--api-key={key}")

@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncGenerator
 
+import pytest
+
+from assistant.line import Place
 from assistant.prompt import Fitted, TokenCounts
-from assistant.runs import Run
+from assistant.run import Run
 from generation.base import Message, Piece, Prompt, Usage
 from knowledge.base import Locator, Passage, Source
 from webui import sources, talk
@@ -25,7 +28,7 @@ async def stream(text: str) -> AsyncGenerator[Piece, None]:
 async def finished(text: str, mode: str = "knowledge") -> talk.Turn:
     run = Run(mode, FITTED, PASSAGES)
     begun = talk.asked("why?", run)
-    assert begun["state"] == "running" and "Thinking" in talk.messages([begun], "k", EN)[1]["content"]
+    assert begun["state"] == "waiting" and "Thinking" in talk.messages([begun], "k", EN)[1]["content"]
     run.start(stream(text))
     await run.wait()
     await run.stopped()
@@ -39,6 +42,42 @@ async def test_a_finished_turn_has_its_facts_and_only_true_citations() -> None:
     assert any("taken out: 1" in fact for fact in turn["facts"])
     assert any("earlier turns left out" in fact and "2" in fact for fact in turn["facts"])
     assert '<a class="cite" href="#k-source-2">2</a>' in talk.messages([turn], "k", EN)[1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (None, ("Thinking…", "思考中…")),
+        (Place(1, None), ("Next in line", "排队中：下一个就是您")),
+        (Place(2, 8.3), ("Number 2 in line · about 8 s", "排队中：第 2 位 · 约 8 秒")),
+        (Place(3, 0.01), ("Number 3 in line · about 1 s", "排队中：第 3 位 · 约 1 秒")),
+        (Place(4, 43.0), ("Number 4 in line · about 45 s", "排队中：第 4 位 · 约 45 秒")),
+        (Place(30, 58.0), ("Number 30 in line · about 1 min", "排队中：第 30 位 · 约 1 分钟")),
+        (Place(90, 601.0), ("Number 90 in line · about 10 min", "排队中：第 90 位 · 约 10 分钟")),
+    ],
+)
+async def test_a_question_that_waits_tells_its_place(place: Place | None, said: tuple[str, str]) -> None:
+    run = Run("chat", None, [])
+    for texts, words in zip((EN, LANGUAGES["zh"]), said, strict=True):
+        turn = talk.updated(talk.asked("why?", run), run, "", texts, place)
+        assert talk.going([turn])
+        assert f">{words}<" in talk.messages([turn], "k", texts)[1]["content"]
+
+
+async def test_an_answer_that_waited_and_reused_says_so() -> None:
+    run = Run("chat", FITTED, [])
+
+    async def answer() -> AsyncGenerator[Piece, None]:
+        run.queued, run.asked = run.queued - 8, run.asked - 8.25
+        assert run.began is not None
+        yield Piece("yes")
+        yield Piece("", "stop", Usage(1200, 2, 1000))
+
+    run.start(answer())
+    await run.wait()
+    facts = talk.updated(talk.asked("why?", run), run, "", EN)["facts"]
+    assert "of which 8 s in line" in facts and "1,000 of 1,200 prompt tokens reused" in facts
+    assert "first after 8.25 s" in facts or "first after 8.26 s" in facts
 
 
 async def test_an_answer_without_a_citation_says_so() -> None:

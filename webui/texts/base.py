@@ -44,6 +44,21 @@ class Texts:
     retrieval_depth_hint: str
     settings_note: str
 
+    model: str
+    model_path: str
+    model_path_hint: str
+    model_look: str
+    model_looking: str
+    model_change: str
+    model_beside: str
+    model_instead: str
+    model_unknown: str
+    model_light: str
+    model_no_room: str
+    model_kept: str
+    model_changed: str
+    not_administrator: str
+
     sources: str
     no_sources: str
     not_used: str
@@ -65,7 +80,18 @@ class Texts:
     facts_tokens: str
     facts_speed: str
     facts_first: str
+    facts_waited: str
+    facts_cached: str
     waiting: str
+    next_in_line: str
+    in_line: str
+    about: str
+    seconds: str
+    minutes: str
+    too_many_of_yours: str
+    server_full: str
+    waited_too_long: str
+    stopping: str
     stopped: str
     interrupted: str
     failed: str
