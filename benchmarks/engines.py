@@ -1,8 +1,9 @@
 """How fast engines answer side by side, on a Llama with random weights, greedy, in bf16.
 
-`python -m benchmarks.engines [--rows lock library ours] [--requests 1 4 16] [--shape 56m] [--prompt 128] [--new 32]` makes a table:
-tokens per wall second and per CPU second (`time.process_time` of this process), all requests at once and staggered, medians
-of `--repeats`, rows taken in turns. `--second-turn`, `--prefill` and `--lookup` measure what their names say, on ours alone.
+`python -m benchmarks.engines [--rows lock library ours] [--requests 1 4 16] [--shape 56m]` prints a table: tokens per wall
+second and per CPU second (`time.process_time` of this process), all requests at once and staggered, medians of `--repeats`,
+rows taken in turns. `--second-turn`, `--prefill` and `--lookup` measure what their names say on ours alone
+(`benchmarks.own_engine`). A further engine is one function and its line in `ROWS`.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
 
+from benchmarks.own_engine import generator, lookup, prefill, second_turn, told
 from benchmarks.random_llama import SHAPES, make, prompt
-from generation.base import Generator, Prompt, Sampling
-from generation.settings import GenerationSettings, backend
 
 Ask = Callable[[Sequence[int], int], Awaitable[int]]
 """Answers a prompt with so many new tokens; returns how many came."""
@@ -57,7 +57,12 @@ async def library(folder: Path) -> AsyncIterator[Ask]:
     async def ask(ids: Sequence[int], new: int) -> int:
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         name = f"{id(done)}"
-        manager.register_result_handler(name, lambda out: done.done() or done.set_result(out) if out.is_finished() else None)
+
+        def take(out: Any) -> None:
+            if out.is_finished() and not done.done():
+                done.set_result(out)
+
+        manager.register_result_handler(name, take)
         manager.add_request(list(ids), request_id=name, max_new_tokens=new, streaming=False)
         return len((await done).generated_tokens)
 
@@ -71,44 +76,12 @@ async def ours(folder: Path, **settings: Any) -> AsyncIterator[Ask]:
     async with generator(folder, **settings) as engine:
 
         async def ask(ids: Sequence[int], new: int) -> int:
-            return len((await told(engine, ids, new)).times)
+            return (await told(engine, ids, new)).tokens
 
         yield ask
 
 
 ROWS: dict[str, Callable[[Path], AbstractAsyncContextManager[Ask]]] = {"lock": lock, "library": library, "ours": ours}
-
-
-@asynccontextmanager
-async def generator(folder: Path, **settings: Any) -> AsyncIterator[Generator]:
-    """Load the model into the product's engine."""
-    chosen = {"model_path": str(folder), "precision": "bf16", "kv_memory": 1.0, "prompt_lookup": 0, "model_type": "plain"}
-    engine = backend(GenerationSettings.model_validate({**chosen, **settings})).load(lambda stage, part=None: None)
-    try:
-        yield engine
-    finally:
-        await engine.close()
-
-
-@dataclass(frozen=True)
-class Told:
-    """When the tokens of one answer came, in seconds from its question, and what it was."""
-
-    times: list[float]
-    text: str
-    cached: int
-
-
-async def told(engine: Generator, ids: Sequence[int], new: int, temperature: float = 0.0) -> Told:
-    """Ask the product's engine; every token of the random model has a text of its own."""
-    begin, times, text, cached, made = time.perf_counter(), list[float](), "", 0, 0
-    async with aclosing(engine.stream(Prompt((), "", tuple(ids)), Sampling(max_tokens=new, temperature=temperature))) as pieces:
-        async for piece in pieces:
-            text += piece.text
-            times.append(time.perf_counter() - begin)
-            if piece.usage:
-                cached, made = piece.usage.cached_tokens, piece.usage.completion_tokens
-    return Told(times[:made], text, cached)
 
 
 @dataclass(frozen=True)
@@ -135,6 +108,8 @@ async def compare(folder: Path, options: argparse.Namespace) -> None:
     """Print the table of all rows."""
     async with AsyncExitStack() as stack:
         asks = {name: await stack.enter_async_context(ROWS[name](folder)) for name in options.rows}
+        print("| arrivals | requests | row | tokens/s | tokens/CPU s | to the first row, wall | CPU |")
+        print("|---|---|---|---|---|---|---|")
         number = 0
         for gap in (0.0, options.gap):
             for requests in options.requests:
@@ -160,40 +135,16 @@ def _print(found: dict[str, list[Speed]], requests: int, gap: float) -> None:
         print(f"| {how} | {requests} | {name} | {one.wall:.0f} | {one.cpu:.0f} | {ratio} |", flush=True)
 
 
-async def second_turn(folder: Path, options: argparse.Namespace) -> None:
-    """Print how long the first token of a second turn takes beside that of the first, after 1,000 tokens."""
-    ratios = []
-    async with generator(folder) as engine:
-        for number in range(options.repeats + 1):
-            ids = prompt(1000, 10_000 + number)
-            first = await told(engine, ids, 1)
-            again = await told(engine, [*ids, *prompt(30, number)], 1)
-            ratios.append(again.times[0] / first.times[0])
-            print(f"first turn {first.times[0]:.3f} s, second {again.times[0]:.3f} s, {again.cached} tokens kept")
-    print(f"second turn: {statistics.median(ratios[1:]):.2f} of the first")
-
-
-async def prefill(folder: Path, options: argparse.Namespace) -> None:
-    """Print the time between tokens of four answers, alone and while a prompt of 2,000 tokens comes in."""
-    async with generator(folder) as engine:
-        for number in range(options.repeats + 1):
-            writing = [asyncio.create_task(told(engine, prompt(128, 100 * number + place), 200)) for place in range(4)]
-            await asyncio.sleep(2.0)
-            begin = time.perf_counter()
-            arrived = await told(engine, prompt(2000, 20_000 + number), 1)
-            end = begin + arrived.times[0]
-            answers = await asyncio.gather(*writing)
-            del end, answers
-
-
 async def main() -> None:
     """Measure what the flags say."""
     options = _options()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
-        folder = make(Path(name) / "model", SHAPES[options.shape])
-        for measure in options.measures or [compare]:
-            await measure(folder, options)
+        folder = options.model or make(Path(name) / "model", SHAPES[options.shape])
+        if options.measures is None:
+            await compare(folder, options)
+        for measure in options.measures or ():
+            await measure(folder, options.repeats)
 
 
 def _options() -> argparse.Namespace:
@@ -206,7 +157,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gap", type=float, default=0.05, help="seconds between two arrivals when staggered")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="threads that compute")
-    for measure in (second_turn, prefill):
+    parser.add_argument("--model", type=Path, help="a model folder instead of random weights (for --lookup)")
+    for measure in (second_turn, prefill, lookup):
         flag = "--" + measure.__name__.replace("_", "-")
         parser.add_argument(flag, dest="measures", action="append_const", const=measure, help=measure.__doc__)
     return parser.parse_args()
