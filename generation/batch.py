@@ -7,7 +7,8 @@ waits; it then reads again what it had. One row always fits: the context is neve
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -51,15 +52,15 @@ class Batch:
         """Let rows leave and join, then compute one step."""
         self._release()
         self._admit()
-        begin = time.perf_counter()
         parts = self._plan()
         if not parts:
             return
+        begin = time.perf_counter()
+        read = [len(part.ids) for row, part in parts if row.unread > 1]
         for (row, part), logits, largest in self._computed(parts):
-            row.take(part, logits, largest if row.choice.is_largest else None, self._ends)
-        writing = sum(part.wanted > 0 for _, part in parts)
-        reading = sum(len(part.ids) for _, part in parts if not part.wanted)
-        self._pace.saw(time.perf_counter() - begin, writing, reading)
+            with self._failing_alone(row):
+                row.take(part, logits, largest if row.choice.is_largest else None, self._ends)
+        self._pace.saw(time.perf_counter() - begin, len(parts) - len(read), sum(read))
         self._release()
 
     def clear(self) -> None:
@@ -82,10 +83,13 @@ class Batch:
 
     def _admit(self) -> None:
         """Let the first who wait join, as long as there is a place and memory."""
-        while self._waiting and len(self._rows) < self._most and self._begin(self._waiting[0]):
-            row = self._waiting.popleft()
-            self._rows.append(row)
-            self._tally.add(active=1)
+        while self._waiting and len(self._rows) < self._most:
+            row = self._waiting[0]
+            with self._failing_alone(row):
+                if not self._begin(row):
+                    return
+                self._rows.append(self._waiting.popleft())
+                self._tally.add(active=1)
 
     def _begin(self, row: Row) -> bool:
         """Give `row` its memory, and what is there of its beginning; returns whether there was room."""
@@ -111,6 +115,12 @@ class Batch:
             self.memory.give_back(row.memory)
         row.memory = None
 
+    def _wait(self, row: Row) -> None:
+        """Let `row` give its memory away and be the next to join."""
+        self._leave(row, keep=False)
+        row.read = 0
+        self._waiting.appendleft(row)
+
     def _plan(self) -> list[tuple[Row, Part]]:
         """Return what the next step computes, rows that write first."""
         writing = [row for row in self._rows if row.unread == 1]
@@ -118,11 +128,12 @@ class Batch:
         room = self._pace.room(len(writing), len(reading))
         parts = []
         for row in writing:
-            if (memory := self._memory_for(row, row.guess(GUESSES // len(writing)))) is not None:
-                parts.append((row, row.part(memory, 1)))
+            with self._failing_alone(row):
+                if (memory := self._memory_for(row, row.guess(GUESSES // len(writing)))) is not None:
+                    parts.append((row, row.part(memory, 1)))
         for row in reading:
-            if room > 0 and (memory := self._memory_for(row, 0)) is not None:
-                parts.append((row, row.part(memory, room)))
+            if room > 0 and row.memory is not None:
+                parts.append((row, row.part(row.memory, room)))
                 room -= len(parts[-1][1].ids)
         return [(row, part) for row, part in parts if row.memory is not None]
 
@@ -133,10 +144,7 @@ class Batch:
             if grown is not None:
                 row.memory = grown
                 return grown
-            youngest = self._rows[-1]
-            self._leave(youngest, keep=False)
-            youngest.read = 0
-            self._waiting.appendleft(youngest)
+            self._wait(self._rows[-1])
         return None
 
     def _computed(self, parts: Sequence[tuple[Row, Part]]) -> list[tuple[tuple[Row, Part], Tensor, list[int]]]:
@@ -150,9 +158,20 @@ class Batch:
                 return []
         return [done for part in parts for done in self._computed([part])]
 
+    @contextmanager
+    def _failing_alone(self, row: Row) -> Iterator[None]:
+        """End `row`, and nothing else, if what is done for it fails."""
+        try:
+            yield
+        except Exception as error:  # memory may be refused, and the model's numbers may be no numbers
+            self._fail(row, error)
+
     def _fail(self, row: Row, error: Exception) -> None:
         row.answer.fail(error)
-        self._leave(row, keep=False)
+        if row in self._rows:
+            self._leave(row, keep=False)
+        else:
+            self._waiting.remove(row)
         row.answer.let_go()
 
 

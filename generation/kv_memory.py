@@ -49,14 +49,15 @@ class KvMemory:
         if best not in self._kept:
             return self._copy(best.memory, common, capacity)
         self._kept.remove(best)  # so that making room does not throw it out
-        if common < len(best.ids) and (begun := self._copy(best.memory, common, capacity)) is not None:
-            self._kept.append(best)
-            return begun
-        grown = self.grow(best.memory, common, capacity)
-        if grown is None:
-            self._kept.append(best)
-            return None
-        return grown, common
+        begun = None
+        try:
+            begun = self._copy(best.memory, common, capacity) if common < len(best.ids) else None
+            if begun is None and (grown := self.grow(best.memory, common, capacity)) is not None:
+                best, begun = None, (grown, common)
+        finally:
+            if best is not None:
+                self._kept.append(best)
+        return begun
 
     def grow(self, memory: KeyValues, filled: int, capacity: int) -> KeyValues | None:
         """Return `memory` with room for `capacity` tokens, its first `filled` kept; None while there is no room."""

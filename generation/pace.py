@@ -34,7 +34,7 @@ class Pace:
         """
         if not writing:
             return LARGEST
-        steady = (SLOWER - 1) * self._writing / self._token if self._token else FIRST
+        steady = (SLOWER - 1) * self._writing / self._token if self._writing and self._token else FIRST
         return int(min(LARGEST, max(SMALLEST, steady) * max(1.0, waiting / writing)))
 
 

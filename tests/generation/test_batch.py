@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from generation.base import EngineFailed, Message, Piece, Prompt, Sampling
+from generation.choice import Choice
+from generation.key_values import KeyValues
 from generation.prompt_lookup import PromptLookup
 from generation.ragged_forward import Part, RaggedForward
 
@@ -76,6 +78,43 @@ async def test_only_the_row_that_cannot_be_computed_fails(started: Callable[...,
         assert (await whole(generator, several[2], sampling))[0] == expected[2][0]
 
 
+async def test_memory_that_is_refused_fails_one_answer(started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started("transformers") as generator:
+        several = prompts(generator, 3)
+
+        def refused(*_: Any) -> None:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+        with monkeypatch.context() as broken, pytest.raises(EngineFailed, match="too little free memory"):
+            broken.setattr(KeyValues, "__init__", refused)
+            await whole(generator, several[0], Sampling(max_tokens=5))
+        assert generator.measures().kv_used == 0 == generator.active_generations
+        await whole(generator, several[1], Sampling(max_tokens=5))
+        held = generator.measures().kv_used
+        with monkeypatch.context() as broken, pytest.raises(EngineFailed, match="too little free memory"):
+            broken.setattr(KeyValues, "__init__", refused)
+            await whole(generator, several[2], Sampling(max_tokens=5))
+        assert generator.measures().kv_used == held
+        assert (await whole(generator, several[2], Sampling(max_tokens=5)))[1].finish_reason == "length"
+
+
+async def test_logits_that_break_the_choice_fail_one_answer(
+    started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> int:
+        raise ValueError("no number")
+
+    async with started("transformers") as generator:
+        several = prompts(generator, 2)
+        monkeypatch.setattr(Choice, "_drawn", broken)
+        drawn = whole(generator, several[0], Sampling(max_tokens=5))
+        greedy = whole(generator, several[1], Sampling(temperature=0, max_tokens=5))
+        found = await asyncio.gather(drawn, greedy, return_exceptions=True)
+        assert isinstance(found[0], EngineFailed)
+        assert isinstance(found[1], tuple)
+        assert generator.active_generations == 0
+
+
 async def test_a_second_turn_reads_only_what_is_new(started: Callable[..., Any]) -> None:
     async with started("transformers") as generator:
         first = generator.render([Message("user", "knowledge " * 8)])
@@ -139,8 +178,6 @@ async def test_right_guesses_save_steps(started: Callable[..., Any], monkeypatch
 
 def _made(generator: Any, prompt: Prompt, count: int) -> list[int]:
     """Return the greedy answer's ids, as the forward pass of the batch gives them one by one."""
-    from generation.key_values import KeyValues
-
     forward = generator._batch._batch._forward
     memory, ids = KeyValues(forward.form, 256), list(prompt.token_ids)
     read = 0

@@ -8,7 +8,10 @@ def test_with_nobody_writing_it_reads_fast() -> None:
 
 
 def test_before_it_knows_it_is_careful() -> None:
-    assert Pace().room(1, 1) == FIRST
+    pace = Pace()
+    assert pace.room(1, 1) == FIRST
+    pace.saw(0.2, 0, 512)
+    assert pace.room(1, 1) == FIRST
 
 
 def test_it_reads_what_the_writers_hardly_notice() -> None:
