@@ -13,19 +13,18 @@ _WEIGHT = 0.2
 
 
 class Pace:
-    """Durations in seconds, running means."""
+    """Durations in seconds, running means: of a step without reading by how many write, and of a token read."""
 
     def __init__(self) -> None:
-        self._writing = 0.0
+        self._writing: dict[int, float] = {}
         self._token = 0.0
 
     def saw(self, seconds: float, writing: int, reading: int) -> None:
         """Take note of a step in which `writing` rows wrote and `reading` prompt tokens were read."""
         if not reading:
-            self._writing = _mean(self._writing, seconds)
+            self._writing[writing] = _mean(self._writing.get(writing, 0.0), seconds)
         elif not writing or self._writing:
-            spent = seconds - self._writing if writing else seconds
-            self._token = _mean(self._token, max(spent, 0.0) / reading)
+            self._token = _mean(self._token, max(seconds - self._without_reading(writing), 0.0) / reading)
 
     def room(self, writing: int, waiting: int) -> int:
         """Return how many prompt tokens the next step may read, of `waiting` prompts, while `writing` rows write.
@@ -34,8 +33,14 @@ class Pace:
         """
         if not writing:
             return LARGEST
-        steady = (SLOWER - 1) * self._writing / self._token if self._writing and self._token else FIRST
+        known = self._writing and self._token
+        steady = (SLOWER - 1) * self._without_reading(writing) / self._token if known else FIRST
         return int(min(LARGEST, max(SMALLEST, steady) * max(1.0, waiting / writing)))
+
+    def _without_reading(self, writing: int) -> float:
+        """Return what a step takes in which `writing` rows write, or about as many as have been seen."""
+        nearest = min(self._writing, key=lambda number: abs(number - writing), default=0)
+        return self._writing[nearest] if writing and nearest else 0.0
 
 
 def _mean(old: float, new: float) -> float:
