@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -167,16 +168,17 @@ class Batch:
             self._fail(row, error)
 
     def _fail(self, row: Row, error: Exception) -> None:
-        row.answer.fail(error)
         if row in self._rows:
             self._leave(row, keep=False)
         else:
             self._waiting.remove(row)
+        if is_memory(error):
+            self.memory.forget()
+        row.answer.fail(error)
         row.answer.let_go()
 
 
 def _largest(logits: Sequence[Tensor]) -> list[list[int]]:
     """Return the largest ids of every part, found for all of them at once."""
-    ids: list[int] = torch.cat(list(logits)).argmax(dim=-1).tolist()
-    ends = [len(some) for some in logits]
-    return [ids[sum(ends[:place]) : sum(ends[: place + 1])] for place in range(len(ends))]
+    ids = iter(torch.cat(list(logits)).argmax(dim=-1).tolist())
+    return [list(islice(ids, len(some))) for some in logits]

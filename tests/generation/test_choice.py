@@ -1,5 +1,7 @@
 """The choice of a token against the library's processors."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import (
@@ -43,6 +45,13 @@ def test_the_distribution_is_the_librarys(top_k: int, top_p: float, penalty: flo
     # Five standard deviations of a binomial, and the seeds are fixed: this cannot fail by chance from one run to the next.
     allowed = 5 * (wanted * (1 - wanted) / draws).sqrt() + 1e-3
     assert ((counts / draws - wanted).abs() <= allowed).all()
+
+
+def test_a_flat_distribution_is_looked_at_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampling = Sampling(temperature=1.0, top_k=0, top_p=0.9, seed=1)
+    before = [Choice(replace(sampling, seed=seed), SEEN, CPU)(LOGITS) for seed in range(50)]
+    monkeypatch.setattr("generation.choice.USUALLY_ENOUGH", 2)
+    assert [Choice(replace(sampling, seed=seed), SEEN, CPU)(LOGITS) for seed in range(50)] == before
 
 
 def test_the_penalty_remembers_what_was_chosen() -> None:
