@@ -111,7 +111,7 @@ async def compare(folder: Path, options: argparse.Namespace) -> None:
         print("| arrivals | requests | row | tokens/s | tokens/CPU s | to the first row, wall | CPU |")
         print("|---|---|---|---|---|---|---|")
         number = 0
-        for gap in (0.0, options.gap):
+        for gap in dict.fromkeys((0.0, options.gap)):
             for requests in options.requests:
                 found: dict[str, list[Speed]] = {name: [] for name in asks}
                 for repeat in range(options.repeats + 1):  # the first warms up
@@ -154,7 +154,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="56m")
     parser.add_argument("--prompt", type=int, default=128, help="tokens of each prompt")
     parser.add_argument("--new", type=int, default=32, help="tokens of each answer")
-    parser.add_argument("--gap", type=float, default=0.05, help="seconds between two arrivals when staggered")
+    parser.add_argument("--gap", type=float, default=0.05, help="seconds between two arrivals when staggered; 0: at once only")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="threads that compute")
     parser.add_argument("--model", type=Path, help="a model folder instead of random weights (for --lookup)")

@@ -101,9 +101,12 @@ class KvMemory:
         return copy, tokens
 
     def _make_room(self, tokens: int) -> bool:
-        while self._kept and self.used + tokens > self.total:
+        """Give kept rows back until `tokens` have room; none if that would not do."""
+        if self.used + tokens - sum(kept.memory.capacity for kept in self._kept) > self.total:
+            return False
+        while self.used + tokens > self.total:
             self.give_back(self._kept.pop(0).memory)
-        return self.used + tokens <= self.total
+        return True
 
 
 def _common(one: Ids, other: Ids) -> int:

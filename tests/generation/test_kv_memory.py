@@ -1,5 +1,6 @@
 """The budget of keys and values: what is taken over, what is copied, what gives way."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,8 +48,6 @@ def test_a_shared_beginning_is_copied_and_the_other_stays() -> None:
 
 def test_a_running_row_can_be_begun_from_but_not_taken() -> None:
     memory = KvMemory(FORM, 4 * BLOCK)
-    import numpy as np
-
     running = Kept(np.asarray(LONG, dtype=np.int64), filled(memory, LONG))
     begun = memory.begin([*LONG, 1], 50, [running])
     assert begun is not None
@@ -83,6 +82,15 @@ def test_the_least_recently_used_gives_way() -> None:
     kept = [memory.begin([*row, 9], 40, []) for row in rows[1:]]
     assert [begun and begun[1] for begun in kept] == [30, 30, 30]
     assert memory.begin([5], 1, []) is None
+
+
+def test_nothing_gives_way_in_vain() -> None:
+    memory = KvMemory(FORM, 3 * BLOCK)
+    filled(memory, LONG)
+    memory.keep(LONG, filled(memory, LONG))
+    assert memory.begin([5], 3 * BLOCK, []) is None
+    assert memory.used == 2 * BLOCK
+    assert memory.forget()
 
 
 def test_without_room_for_a_copy_the_kept_row_is_taken() -> None:
