@@ -4,7 +4,7 @@ Reading a prompt, writing an answer and reading everything again after the memor
 what is not yet in memory, and choose a token when the last one has been fed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -55,24 +55,27 @@ class Row:
         What was guessed stands as long as the choice is the guess: each token is chosen as if there were no guess.
         """
         self.read = part.start + len(part.ids) - max(0, part.wanted - 1)
+        # Chosen one by one as they are needed: a choice that is not needed would use up a random number.
+        chosen = (largest[place] if largest is not None else self.choice(logits[place]) for place in range(part.wanted))
+        right = self._extend(chosen, ends)
+        if self._lookup:
+            self._lookup.judge(len(self._guess), right)
+        self._guess = []
+
+    def _extend(self, chosen: Iterable[int], ends: frozenset[int]) -> int:
+        """Append what is `chosen` as far as the guess before it was right; returns how much of the guess was."""
         right = 0
-        for place in range(part.wanted):
-            token = largest[place] if largest is not None else self.choice(logits[place])
+        for right, token in enumerate(chosen):
             if token in ends:
                 self.ended = True
                 break
             self.ids.append(token)
             self.answer.push(token)
-            if not self.answer.wanted:
-                self.ended = True
+            self.ended = not self.answer.wanted
+            if self.ended or self._guess[right : right + 1] != [token]:
                 break
-            if place >= len(self._guess) or self._guess[place] != token:
-                break
-            right += 1
             self.read += 1
-        if self._lookup:
-            self._lookup.judge(len(self._guess), right)
-        self._guess = []
+        return right
 
     def kept(self) -> Kept | None:
         """Return what is in memory, for others to begin with."""
