@@ -132,7 +132,7 @@ def _print(found: dict[str, list[Speed]], requests: int, gap: float) -> None:
     how = f"every {gap * 1000:.0f} ms" if gap else "at once"
     for name, one in medians.items():
         ratio = f"{one.wall / first.wall:.2f} | {one.cpu / first.cpu:.2f}"
-        print(f"| {how} | {requests} | {name} | {one.wall:.0f} | {one.cpu:.0f} | {ratio} |", flush=True)
+        print(f"| {how} | {requests} | {name} | {one.wall:.3g} | {one.cpu:.3g} | {ratio} |", flush=True)
 
 
 async def main() -> None:

@@ -44,4 +44,5 @@ class Pace:
 
 
 def _mean(old: float, new: float) -> float:
-    return old + _WEIGHT * (new - old) if old else new
+    """Return the running mean; one step that was held up does not count for more than twice the mean."""
+    return old + _WEIGHT * (min(new, 2 * old) - old) if old else new
