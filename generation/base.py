@@ -58,7 +58,9 @@ class Sampling:
 
     `max_tokens` None: as many as the context has left. `temperature` 0: greedy. `top_k` 0: off. `top_p` in (0, 1].
     `repetition_penalty` 1.0: off (Keskar et al. 2019, CTRL). `stop`: strings that end the answer and are not part of it.
-    `seed`: the same seed and prompt give the same text on the same engine and machine.
+    `seed`: the same seed and prompt give the same text on the same engine and machine, up to rounding where requests
+    share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole (engines
+    that cannot search give an ordinary answer).
     """
 
     max_tokens: int | None = None
@@ -68,6 +70,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    num_beams: int = 1
 
 
 @dataclass(frozen=True, slots=True)

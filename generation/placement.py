@@ -1,7 +1,10 @@
 """On which device a model runs, and in which number format. Knows no model."""
 
+import contextlib
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 
@@ -30,6 +33,29 @@ def choose(precision: str | None) -> Placement:
         _check_quantization(str(precision), device)
         return Placement(device, _natural_format(device), precision)
     return Placement(device, _FORMATS[precision] if precision else _natural_format(device))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory of `device` is free at this moment, as far as the system tells."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    limits = [_memory_of_the_machine()]
+    with contextlib.suppress(OSError, ValueError):  # no limit ("max"), or no control groups
+        limits.append(
+            int(Path("/sys/fs/cgroup/memory.max").read_text()) - int(Path("/sys/fs/cgroup/memory.current").read_text())
+        )
+    return max(0, min(limits))
+
+
+def _memory_of_the_machine() -> int:
+    """Return the bytes that could be had without swapping; half of all where only the whole is known."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _device() -> torch.device:

@@ -37,7 +37,16 @@ class GenerationSettings(Settings):
     )
     served_model_name: tuple[str, ...] = Field((), description="name the model answers to on every protocol, beside its path")
     tensor_parallel_size: int = Field(1, ge=1, le=1024, description="GPUs that share one model (engines that can)")
-    max_concurrent: int = Field(4, ge=1, le=1024, description="answers generated at the same time; more wait their turn")
+    max_concurrent: int = Field(16, ge=1, le=1024, description="answers generated at the same time; more wait their turn")
+    kv_memory: float | None = Field(
+        None,
+        gt=0,
+        le=65536,
+        description="memory for keys and values of running and kept answers, in GiB; unset: a quarter of what is free",
+    )
+    prompt_lookup: int = Field(
+        8, ge=0, le=64, description="most tokens guessed at once from the text before, where answers quote it; 0: none"
+    )
     hub_cache: Path | None = Field(None, description="folder for models downloaded from the hub; unset: the hub library's own")
     api_base: str | None = Field(
         None,

@@ -41,7 +41,7 @@ class TransformersBackend:
         preflight.verify_checksums(folder, report)
         report("loading the libraries")
         from generation.chat_template import ChatTemplate
-        from generation.placement import choose
+        from generation.placement import choose, free_bytes
         from generation.transformers_generator import TransformersGenerator
         from generation.weights import load_model, load_tokenizer
 
@@ -51,8 +51,13 @@ class TransformersBackend:
         model = load_model(folder, placement, report)
         template = ChatTemplate(tokenizer, model.config, self._settings.model_type)
         template.check()
+        settings = self._settings
+        kv_bytes = int(settings.kv_memory * 2**30) if settings.kv_memory else free_bytes(placement.device) // 4
+        made = TransformersGenerator(
+            self._name(), model, tokenizer, template, settings.max_concurrent, kv_bytes, settings.prompt_lookup
+        )
         report("ready", 1.0)
-        return TransformersGenerator(self._name(), model, tokenizer, template, self._settings.max_concurrent)
+        return made
 
     @property
     def _model_path(self) -> str:

@@ -1,53 +1,89 @@
-"""A loaded model that answers: each request in a thread of its own, its pieces on the caller's event loop.
+"""A loaded model that answers: who computes which request, and its pieces on the caller's event loop.
 
-`max_concurrent` requests run at once, more wait in order. Closing a stream raises a flag that its thread sees before
-the next token (or the next 512 prompt tokens), and waits until the thread has let go. Knows no settings and no folder.
+Requests share the model as rows of a batch (`generation.batch`). Beam search, and models whose rows cannot be mixed, are
+computed apart (`generation.solo_engine`). Knows no settings and no folder.
 """
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from generation.base import (
-    EngineFailed,
-    FinishReason,
-    GenerationError,
-    Measures,
-    Message,
-    ModelNotReady,
-    Piece,
-    Prompt,
-    PromptTooLong,
-    Sampling,
-    Usage,
-)
+from generation.answer import Answer
+from generation.base import EngineFailed, Measures, Message, ModelNotReady, Piece, Prompt, PromptTooLong, Sampling
+from generation.batch import Batch
+from generation.batch_engine import BatchEngine
+from generation.beam_search import BeamSearch
 from generation.chat_template import ChatTemplate
 from generation.decoding import Decoder
-from generation.detokenizer import Detokenizer
-from generation.stop_strings import StopStrings
+from generation.kv_memory import KvMemory
+from generation.ragged_forward import RaggedForward, opened
+from generation.solo_engine import SoloEngine
+from generation.tally import Tally
 from generation.weights import context_length
 
 
-class TransformersGenerator:
-    """A `Generator`. `active_generations` counts slots in use, `generated_tokens_total` tokens ever made."""
+class _Engine(Protocol):
+    """Computes answers; `add` and `withdraw` on the event loop, `close` in a thread."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, template: ChatTemplate, max_concurrent: int) -> None:
+    def add(self, answer: Answer) -> None: ...
+
+    def withdraw(self, answer: Answer) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class TransformersGenerator:
+    """A `Generator`. `active_generations` counts slots in use, `generated_tokens_total` tokens ever made.
+
+    `kv_bytes`: memory for keys and values; the context is never longer than fits into it. `lookup`: tokens guessed from
+    the text before, at most; 0: none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        template: ChatTemplate,
+        max_concurrent: int,
+        kv_bytes: int,
+        lookup: int,
+    ) -> None:
         self.name = name
         self.context_length = context_length(model.config, tokenizer)
-        self.active_generations = 0
-        self.generated_tokens_total = 0
         self._template = template
-        ends = {number for text in template.stop if (number := template.tokens.id_of(text)) is not None}
-        self._stop = tuple(text for text in template.stop if template.tokens.id_of(text) is None)
-        self._decoder: Decoder | None = Decoder(model, frozenset(ends | _end_ids(model, tokenizer)))
-        self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="generation")
-        self._counting = threading.Lock()
-        self._answers: set[_Answer] = set()
+        self._vocabulary = int(model.get_input_embeddings().num_embeddings)
+        ids = {text: template.tokens.id_of(text) for text in template.stop}
+        ends = frozenset({number for number in ids.values() if number is not None} | _end_ids(model, tokenizer))
+        self._stop = tuple(text for text, number in ids.items() if number is None)
+        self._tally = Tally()
+        self._beams = SoloEngine(BeamSearch(model, ends), 1, self._tally)
+        self._batch: BatchEngine | None = None
+        self._engine: _Engine
+        if (forward := opened(model)) is not None:
+            memory = self._memory(forward, kv_bytes)
+            self._engine = self._batch = BatchEngine(Batch(forward, memory, max_concurrent, ends, lookup, self._tally))
+        else:
+            self._engine = SoloEngine(Decoder(model, ends), max_concurrent, self._tally)
+        self._closed = False
+
+    def _memory(self, forward: RaggedForward, kv_bytes: int) -> KvMemory:
+        """Return the memory that `kv_bytes` make; the context must fit into it."""
+        memory = KvMemory(forward.form, kv_bytes // forward.form.token_bytes)
+        self.context_length = min(self.context_length, memory.total)
+        return memory
+
+    @property
+    def active_generations(self) -> int:
+        """Answers being computed at this moment."""
+        return self._tally.active
+
+    @property
+    def generated_tokens_total(self) -> int:
+        """Tokens ever made."""
+        return self._tally.generated
 
     def render(self, messages: Sequence[Message]) -> Prompt:
         """Return the prompt by the chat template; blocks for as long as tokenising takes."""
@@ -55,11 +91,12 @@ class TransformersGenerator:
 
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield the answer; see `Generator`. Raises `PromptTooLong`, `ModelNotReady`, `EngineFailed`."""
-        if self._decoder is None:
+        if self._closed:
             raise ModelNotReady("The server is shutting down.")
-        answer = _Answer(prompt, sampling, self._limit(prompt, sampling, self._decoder))
-        self._answers.add(answer)
-        waiting = self._threads.submit(self._work, answer, self._decoder)
+        limit = self._limit(prompt, sampling)
+        answer = Answer(prompt, sampling, limit, self._template.tokens, self._stop, self._tally)
+        engine = self._engine if sampling.num_beams == 1 else self._beams
+        engine.add(answer)
         try:
             while True:
                 piece = await answer.next()
@@ -67,98 +104,31 @@ class TransformersGenerator:
                 if piece.finish_reason:
                     return
         finally:
-            answer.stop.set()
-            if not waiting.cancel():  # False: it runs or has run; then its thread says when it has let go
-                await answer.released.wait()
-            self._answers.discard(answer)
+            engine.withdraw(answer)
+            await answer.released.wait()
 
     def measures(self) -> Measures:
-        """Return the slots in use and the tokens ever made."""
-        return Measures(self.active_generations, self.generated_tokens_total)
+        """Return what the engine does and holds; keys and values are known where requests share the model."""
+        tally, batch = self._tally, self._batch
+        held = (batch.kv_used, batch.kv_total) if batch else (None, None)
+        return Measures(tally.active, tally.generated, tally.prompt, tally.cached, *held)
 
     async def close(self) -> None:
         """End all streams (finish reason `cancelled`), wait for their threads, give back the memory."""
-        self._decoder = None
-        for answer in list(self._answers):
-            answer.stop.set()
-        await asyncio.to_thread(self._threads.shutdown)
+        self._closed = True
+        await asyncio.gather(asyncio.to_thread(self._engine.close), asyncio.to_thread(self._beams.close))
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _limit(self, prompt: Prompt, sampling: Sampling, decoder: Decoder) -> int:
+    def _limit(self, prompt: Prompt, sampling: Sampling) -> int:
         """Return how many tokens the answer may have; raise if the model cannot read the prompt."""
         used = len(prompt.token_ids)
         if used >= self.context_length:
             raise PromptTooLong(used, self.context_length)
-        if not used or max(prompt.token_ids) >= decoder.vocabulary:
+        if not used or max(prompt.token_ids) >= self._vocabulary:
             raise EngineFailed("The tokenizer and the weights of this model do not belong together.")
         room = self.context_length - used
         return room if sampling.max_tokens is None else min(room, sampling.max_tokens)
-
-    def _work(self, answer: "_Answer", decoder: Decoder) -> None:
-        """Generate one answer; runs in a thread, and never lets an error out of it."""
-        self._count(active=1)
-        try:
-            self._generate(answer, decoder)
-        except Exception as error:  # the model is a foreign program: it can fail in any way
-            answer.put(_failure(error))
-        finally:
-            self._count(active=-1)
-            answer.let_go()
-
-    def _generate(self, answer: "_Answer", decoder: Decoder) -> None:
-        text, made = Detokenizer(self._template.tokens), 0
-        stops = StopStrings((*answer.sampling.stop, *self._stop))
-        for token in decoder.tokens(answer.prompt.token_ids, answer.sampling, answer.limit, answer.stop.is_set):
-            made += 1
-            self._count(tokens=1)
-            if shown := stops.push(text.push(token)):
-                answer.put(Piece(shown))
-            if stops.found:
-                break
-        rest = "" if stops.found else stops.push(text.flush())
-        reason = _reason(stops.found, made, answer)
-        answer.put(Piece(rest + stops.flush(), reason, Usage(len(answer.prompt.token_ids), made)))
-
-    def _count(self, active: int = 0, tokens: int = 0) -> None:
-        with self._counting:
-            self.active_generations += active
-            self.generated_tokens_total += tokens
-
-
-class _Answer:
-    """One request between its thread and its event loop. Made on the loop; `put` and `let_go` run in the thread."""
-
-    def __init__(self, prompt: Prompt, sampling: Sampling, limit: int) -> None:
-        self.prompt, self.sampling, self.limit = prompt, sampling, limit
-        self.stop = threading.Event()
-        self.released = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._pieces: asyncio.Queue[Piece | GenerationError] = asyncio.Queue()
-
-    async def next(self) -> Piece:
-        piece = await self._pieces.get()
-        if isinstance(piece, GenerationError):
-            raise piece
-        return piece
-
-    def put(self, piece: Piece | GenerationError) -> None:
-        self._tell(self._pieces.put_nowait, piece)
-
-    def let_go(self) -> None:
-        self._tell(self.released.set)
-
-    def _tell(self, what: Any, *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
-            self._loop.call_soon_threadsafe(what, *arguments)
-
-
-def _reason(stopped: bool, made: int, answer: _Answer) -> FinishReason:
-    if stopped:
-        return "stop"
-    if answer.limit == made:
-        return "length"
-    return "cancelled" if answer.stop.is_set() else "stop"
 
 
 def _end_ids(model: Any, tokenizer: Any) -> set[int]:
@@ -166,17 +136,3 @@ def _end_ids(model: Any, tokenizer: Any) -> set[int]:
     ends = getattr(model.generation_config, "eos_token_id", None)
     listed = ends if isinstance(ends, (list, tuple)) else [ends]
     return {int(number) for number in (*listed, tokenizer.eos_token_id) if number is not None}
-
-
-def _failure(error: Exception) -> GenerationError:
-    """Return what a foreign error means for this one request; the model stays loaded and others go on."""
-    memory = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-    if memory and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    failed = EngineFailed(
-        "The machine has too little free memory for this answer. Ask again later, or ask something shorter."
-        if memory
-        else f"The model failed while it answered ({type(error).__name__})."
-    )
-    failed.__cause__ = error
-    return failed

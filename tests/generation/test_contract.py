@@ -158,3 +158,65 @@ async def test_close_ends_running_streams_and_refuses_new_ones(started: Callable
         assert generator.active_generations == 0
         with pytest.raises(ModelNotReady):
             await answer(generator, prompt, GREEDY)
+
+
+def crowd(generator: Any) -> list[tuple[Prompt, Sampling]]:
+    """Return sixteen requests of which no two are alike: words, lengths, seeds, stop strings."""
+    words = [f"canary{number * 7919}" for number in range(16)]
+    return [
+        (
+            generator.render([Message("user", f"{word} " * (1 + place % 5))]),
+            Sampling(
+                max_tokens=4 + 2 * place,
+                temperature=0.0 if place % 3 else 1.2,
+                top_p=1.0 if place % 2 else 0.8,
+                repetition_penalty=1.0 if place % 4 else 1.2,
+                stop=("e",) if place % 5 == 4 else (),
+                seed=place,
+            ),
+        )
+        for place, word in enumerate(words)
+    ]
+
+
+async def test_sixteen_beside_each_other_say_what_each_says_alone(started: Callable[..., Any], backend_name: str) -> None:
+    async with started(backend_name, max_concurrent=1) as generator:
+        alone = [await answer(generator, *one) for one in crowd(generator)]
+    async with started(backend_name, max_concurrent=16) as generator:
+        together = await asyncio.gather(*(answer(generator, *one) for one in crowd(generator)))
+        assert [text(pieces) for pieces in together] == [text(pieces) for pieces in alone]
+        assert [pieces[-1].finish_reason for pieces in together] == [pieces[-1].finish_reason for pieces in alone]
+        assert generator.active_generations == 0
+
+
+async def test_a_stream_closed_while_it_waits_leaves_nothing(started: Callable[..., Any], backend_name: str) -> None:
+    async with started(backend_name, max_concurrent=1) as generator:
+        prompt = generator.render(LONG)
+        first = generator.stream(prompt, Sampling(temperature=0, max_tokens=150))
+        await anext(first)
+        waiting = [asyncio.create_task(answer(generator, prompt, GREEDY)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        assert generator.active_generations == 1
+        for task in waiting:
+            task.cancel()
+        assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*waiting, return_exceptions=True))
+        await first.aclose()
+        assert generator.active_generations == 0
+        assert (await answer(generator, prompt, GREEDY))[-1].finish_reason == "length"
+
+
+async def test_the_next_turn_of_a_conversation_says_what_it_says_afresh(started: Callable[..., Any], backend_name: str) -> None:
+    turns = [Message("user", "Tell me. " * 6), Message("assistant", "I told you."), Message("user", "And now?")]
+    async with started(backend_name) as generator:
+        prompt = generator.render(turns)
+        afresh = await answer(generator, prompt, GREEDY)
+    async with started(backend_name) as generator:
+        await answer(generator, generator.render(turns[:1]), GREEDY)
+        await answer(generator, generator.render([Message("user", "Something else.")]), GREEDY)
+        again = await answer(generator, prompt, GREEDY)
+        assert text(again) == text(afresh)
+        usage, measures = again[-1].usage, generator.measures()
+        assert usage is not None
+        assert 0 <= usage.cached_tokens < usage.prompt_tokens
+        assert measures.cached_tokens_total is None or measures.cached_tokens_total >= usage.cached_tokens
+        assert measures.kv_used is None or measures.kv_total is None or 0 < measures.kv_used <= measures.kv_total

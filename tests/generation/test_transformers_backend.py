@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from generation.base import EngineFailed, Message, ModelUnusable, Prompt, Sampling
+from generation.decoding import Decoder
+from generation.ragged_forward import RaggedForward
 from generation.transformers_backend import TransformersBackend
 from tests.generation.conftest import Reports, settings_of
 
@@ -25,31 +27,34 @@ async def ids_and_text(generator: Any, prompt: Prompt, sampling: Sampling) -> st
         return "".join([piece.text async for piece in pieces])
 
 
+QUESTIONS = ["Hi", "The quick brown fox", "知识库", "long " * 30]
+
+
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
-@pytest.mark.parametrize("question", ["Hi", "The quick brown fox", "知识库", "long " * 30])
-async def test_greedy_is_token_for_token_generate(
-    started: Callable[..., Any], tiny_llama: Path, question: str, penalty: float
-) -> None:
+async def test_greedy_is_token_for_token_generate(started: Callable[..., Any], tiny_llama: Path, penalty: float) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    sampling = Sampling(temperature=0, max_tokens=48, repetition_penalty=penalty)
     async with started("transformers") as generator:
-        prompt = generator.render([Message("user", question)])
-        sampling = Sampling(temperature=0, max_tokens=48, repetition_penalty=penalty)
-        ids = list(generator._decoder.tokens(prompt.token_ids, sampling, 48, lambda: False))
-        whole = torch.tensor([list(prompt.token_ids)])
-        options = {"do_sample": False, "max_new_tokens": 48, "repetition_penalty": penalty, "pad_token_id": 0}
-        expected = model.generate(whole, attention_mask=torch.ones_like(whole), **options)[0, whole.shape[1] :].tolist()
-        assert ids == [number for number in expected if number != tokenizer.eos_token_id]
-        text = await ids_and_text(generator, prompt, sampling)
-        assert text == tokenizer.decode(expected, skip_special_tokens=True)
+        prompts = [generator.render([Message("user", question)]) for question in QUESTIONS]
+        texts = await asyncio.gather(*(ids_and_text(generator, prompt, sampling) for prompt in prompts))
+        for prompt, text in zip(prompts, texts, strict=True):
+            whole = torch.tensor([list(prompt.token_ids)])
+            options = {"do_sample": False, "max_new_tokens": 48, "repetition_penalty": penalty, "pad_token_id": 0}
+            expected = model.generate(whole, attention_mask=torch.ones_like(whole), **options)[0, whole.shape[1] :].tolist()
+            alone = list(Decoder(model, frozenset({tokenizer.eos_token_id})).tokens(prompt.token_ids, sampling, 48, bool))
+            assert alone == [number for number in expected if number != tokenizer.eos_token_id]
+            assert text == tokenizer.decode(expected, skip_special_tokens=True)
 
 
-async def test_prefill_in_chunks_changes_nothing(started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_prefill_in_stretches_changes_nothing(started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    sampling = Sampling(temperature=0, max_tokens=20)
     async with started("transformers") as generator:
         prompt = generator.render([Message("user", "word " * 20)])
-        whole = await ids_and_text(generator, prompt, Sampling(temperature=0, max_tokens=20))
-        monkeypatch.setattr("generation.decoding.PREFILL_CHUNK", 7)
-        assert await ids_and_text(generator, prompt, Sampling(temperature=0, max_tokens=20)) == whole
+        whole = await ids_and_text(generator, prompt, sampling)
+    monkeypatch.setattr("generation.pace.LARGEST", 7)
+    async with started("transformers") as generator:
+        assert await ids_and_text(generator, prompt, sampling) == whole
 
 
 async def test_sampling_is_the_seeds_alone(started: Callable[..., Any]) -> None:
@@ -68,7 +73,7 @@ async def test_sampling_is_the_seeds_alone(started: Callable[..., Any]) -> None:
 
 
 async def test_cancel_during_prefill_and_its_latency(started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.decoding.PREFILL_CHUNK", 1)
+    monkeypatch.setattr("generation.pace.LARGEST", 1)
     async with started("transformers") as generator:
         base = generator.render(PROMPT)
         prompt = Prompt(base.messages, base.text, (base.token_ids * 50)[:250])
@@ -86,7 +91,6 @@ async def test_cancel_during_prefill_and_its_latency(started: Callable[..., Any]
 async def test_a_failure_ends_one_answer_only(started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     async with started("transformers", max_concurrent=1) as generator:
         prompt = generator.render(PROMPT)
-        original = generator._decoder._forward
         for error, sentence in (
             (torch.OutOfMemoryError("CUDA out of memory"), "too little free memory"),
             (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "too little free memory"),
@@ -96,12 +100,11 @@ async def test_a_failure_ends_one_answer_only(started: Callable[..., Any], monke
             def fail(*_: Any, error: Exception = error) -> Any:
                 raise error
 
-            monkeypatch.setattr(generator._decoder, "_forward", fail)
-            with pytest.raises(EngineFailed, match=sentence) as caught:
+            with monkeypatch.context() as broken, pytest.raises(EngineFailed, match=sentence) as caught:
+                broken.setattr(RaggedForward, "__call__", fail)
                 await ids_and_text(generator, prompt, Sampling(max_tokens=5))
             assert caught.value.__cause__ is error
-            assert generator.active_generations == 0
-        monkeypatch.setattr(generator._decoder, "_forward", original)
+            assert generator.active_generations == 0 == generator.measures().kv_used
         await ids_and_text(generator, prompt, Sampling(max_tokens=5))
 
 
