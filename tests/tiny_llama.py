@@ -19,8 +19,11 @@ CORPUS = [
 CONTEXT = 512
 
 
-def make_tiny_llama(folder: Path, context: int = CONTEXT, seed: int = 0) -> Path:
-    """Write config, tokenizer and safetensors weights to `folder` and return it; the same seed gives the same model."""
+def make_tiny_llama(folder: Path, context: int = CONTEXT, seed: int = 0, heads: int = 4) -> Path:
+    """Write config, tokenizer and safetensors weights to `folder` and return it; the same seed gives the same model.
+
+    vLLM's CPU kernels take heads of at least 32 numbers, which are `heads=2`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     library_logging.disable_progress_bar()
     tokenizer = _tokenizer()
@@ -30,8 +33,8 @@ def make_tiny_llama(folder: Path, context: int = CONTEXT, seed: int = 0) -> Path
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=heads,
+        num_key_value_heads=heads // 2,
         max_position_embeddings=context,
         # Larger than a trained model's, so that the noise is not the same token for ever.
         initializer_range=0.2,

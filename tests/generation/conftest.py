@@ -1,8 +1,11 @@
 """Fixtures of the generation room: one tiny checkpoint a session, and every backend ready to answer."""
 
 import shutil
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,14 @@ from generation.settings import BACKENDS, GenerationSettings, backend
 from tests.tiny_llama import make_tiny_llama
 
 CONTEXT = 256
+INSTALLED = [name for name in sorted(BACKENDS) if name != "vllm" or find_spec("vllm")]
+"""vLLM has an environment of its own: `make test-vllm` runs there what is not collected elsewhere."""
+collect_ignore = [] if "vllm" in INSTALLED else ["test_vllm_generator.py"]
+if "vllm" in INSTALLED:
+    with warnings.catch_warnings(action="ignore"):  # of torch and vLLM about each other, once, when they are imported
+        import_module("generation.vllm_generator")
+EAGER = ("enforce_eager=true", "kv_cache_memory_bytes=67108864")
+"""For vLLM: no compilation, which takes longer than all tests, and 64 MiB for keys and values."""
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +48,20 @@ def reports() -> Reports:
     return Reports()
 
 
+def with_wide_heads(tiny_llama: Path) -> Path:
+    """Return the folder of a tiny Llama beside `tiny_llama` that vLLM's CPU kernels can compute."""
+    folder = tiny_llama.with_name("tiny-llama-2-heads")
+    return folder if folder.exists() else make_tiny_llama(folder, context=CONTEXT, heads=2)
+
+
 def settings_of(name: str, tiny_llama: Path, **more: Any) -> GenerationSettings:
     paths: dict[str, dict[str, Any]] = {
         "transformers": {"model_path": str(tiny_llama), "precision": "fp32"},
+        "vllm": {"precision": "fp32", "engine_arg": EAGER},
         "echo": {"echo_context": CONTEXT},
     }
+    if name == "vllm":
+        more = {"model_path": str(with_wide_heads(tiny_llama)), **more}
     return GenerationSettings.model_validate({"backend": name, **paths.get(name, {}), **more})
 
 
@@ -62,6 +82,6 @@ def started(tiny_llama: Path, reports: Reports) -> Callable[..., Any]:
     return start
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+@pytest.fixture(params=INSTALLED)
 def backend_name(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
