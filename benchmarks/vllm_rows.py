@@ -91,10 +91,7 @@ def ours(generator: Any) -> Ask:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Start both engines, let them take turns, print the table."""
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.v1.engine.async_llm import AsyncLLM
-
+    """Start vLLM, let both ways of asking it take turns, print the table."""
     from generation.vllm_generator import VllmGenerator, start
 
     with tempfile.TemporaryDirectory() as name:
@@ -102,29 +99,22 @@ async def main(options: argparse.Namespace) -> None:
         settings = GenerationSettings(
             precision="bf16", max_concurrent=max(options.requests), engine_arg=("load_format=dummy", *options.engine_arg)
         )
-        common = vllm_arguments.arguments(settings, vllm_arguments.fields(), vllm_machine.runs_on_cpu())
-        known = _children()
-        engine, use = start({"model": str(folder), **common})
-        mine = _children() - known
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        template = ChatTemplate(tokenizer, LlamaConfig.from_pretrained(folder))
+        arguments = vllm_arguments.arguments(settings, vllm_arguments.fields(), vllm_machine.runs_on_cpu())
+        # One engine for both: two of them differ by more than the adapter costs.
+        engine, use = await asyncio.to_thread(start, {"model": str(folder), **arguments})
+        template = ChatTemplate(PreTrainedTokenizerFast.from_pretrained(folder), LlamaConfig.from_pretrained(folder))
         generator = VllmGenerator("ours", engine, use, template, frozenset(), settings.max_concurrent)
-        # What our adapter sets for itself is left out: the log of figures is on, as it is by default.
-        plain = AsyncLLM.from_engine_args(AsyncEngineArgs(model=str(folder), **{**common, "disable_log_stats": False}))
-        theirs = _children() - known - mine
-        rows = {"raw": (raw(plain), sorted(theirs)), "ours": (ours(generator), sorted(mine))}
         print("| requests | engine | tokens/s | tokens/CPU s | first token, ms |\n|---|---|---|---|---|")
         for count in options.requests:
-            await _rows(rows, count, options)
+            await _rows({"raw": raw(engine), "ours": ours(generator)}, count, options)
         await generator.close()
-        await asyncio.to_thread(plain.shutdown)
 
 
-async def _rows(rows: dict[str, tuple[Ask, list[int]]], count: int, options: argparse.Namespace) -> None:
-    dice, found = random.Random(count), {name: list[Round]() for name in rows}
+async def _rows(rows: dict[str, Ask], count: int, options: argparse.Namespace) -> None:
+    dice, found, processes = random.Random(count), {name: list[Round]() for name in rows}, sorted(_children())
     for number in range(options.rounds + 1):
         # Who begins takes turns too; the first round warms up.
-        for name, (ask, processes) in rows.items() if number % 2 else reversed(rows.items()):
+        for name, ask in rows.items() if number % 2 else reversed(rows.items()):
             result = await measure(ask, count, options.prompt, options.new, processes, dice)
             if number:
                 found[name].append(result)
@@ -186,6 +176,6 @@ if __name__ == "__main__":
     line.add_argument("--prompt", type=int, default=128)
     line.add_argument("--new", type=int, default=32)
     line.add_argument("--requests", type=int, nargs="+", default=[1, 4, 16])
-    line.add_argument("--rounds", type=int, default=7)
+    line.add_argument("--rounds", type=int, default=20)
     line.add_argument("--engine-arg", action="append", default=[], help="NAME=VALUE, for both engines")
     asyncio.run(main(line.parse_args()))

@@ -31,7 +31,7 @@ class VllmBackend:
             preflight.check(folder)
         made = self._arguments(on_cpu)
         if on_cpu:
-            vllm_machine.check_cores(self._settings)
+            vllm_machine.check_cpu(self._settings)
         elif made.get("distributed_executor_backend") != "ray":  # with Ray, GPUs of other machines count too
             weights = vllm_machine.weight_bytes(folder, self._settings) if folder else None
             vllm_machine.check_gpus(self._settings, vllm_machine.gpus(), weights)

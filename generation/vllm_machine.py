@@ -4,6 +4,7 @@ Importing vLLM takes 5 s and opens the GPUs; this takes a look at the packages' 
 short-lived process that asks torch. Does not know whether the model is any good, nor what vLLM makes of it.
 """
 
+import ctypes
 import json
 import os
 import subprocess
@@ -60,8 +61,13 @@ def gpus() -> list[Gpu]:
         raise ModelUnusable(f"The GPUs of this machine cannot be asked: {''.join(last)[:300]}") from error
 
 
-def check_cores(settings: GenerationSettings) -> None:
-    """Raise `ModelUnusable` if there are more shards than cores, of which each shard wants at least one for itself."""
+def check_cpu(settings: GenerationSettings) -> None:
+    """Raise `ModelUnusable` if the CPU build lacks its system library, or a shard a core of its own."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libnuma.so.1")
+        except OSError as error:
+            raise ModelUnusable("vLLM on a CPU needs the library libnuma: `apt-get install libnuma1`.") from error
     shards, cores = _shards(settings), os.cpu_count() or 1
     if shards > cores:
         raise ModelUnusable(f"{_product(settings)} makes {shards} shards, and this machine has {cores} cores. Make fewer.")

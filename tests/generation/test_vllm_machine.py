@@ -11,7 +11,7 @@ import torch
 from generation.base import ModelUnusable
 from generation.settings import GenerationSettings
 from generation.vllm_backend import VllmBackend
-from generation.vllm_machine import GIB, Gpu, check_cores, check_gpus, gpus, runs_on_cpu, weight_bytes
+from generation.vllm_machine import GIB, Gpu, check_cpu, check_gpus, gpus, runs_on_cpu, weight_bytes
 
 H100 = Gpu("H100", 79 * GIB, 80 * GIB)
 BUSY = Gpu("H100", 40 * GIB, 80 * GIB)
@@ -60,9 +60,20 @@ def test_a_gpu_that_somebody_else_uses() -> None:
 
 def test_more_shards_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    check_cores(settings(tensor_parallel_size=2))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+    check_cpu(settings(tensor_parallel_size=2))
     with pytest.raises(ModelUnusable, match="makes 4 shards, and this machine has 2 cores"):
-        check_cores(settings(tensor_parallel_size=2, pipeline_parallel_size=2))
+        check_cpu(settings(tensor_parallel_size=2, pipeline_parallel_size=2))
+
+
+def test_a_cpu_without_the_library_that_vllm_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.CDLL", absent)
+    with pytest.raises(ModelUnusable, match="apt-get install libnuma1"):
+        check_cpu(settings())
 
 
 def test_weights_are_counted_as_they_will_be_loaded(llama_copy: Path) -> None:
