@@ -101,12 +101,12 @@ async def main(options: argparse.Namespace) -> None:
         )
         arguments = vllm_arguments.arguments(settings, vllm_arguments.fields(), vllm_machine.runs_on_cpu())
         # One engine for both: two of them differ by more than the adapter costs.
-        engine, use = await asyncio.to_thread(start, {"model": str(folder), **arguments})
+        running = await asyncio.to_thread(start, {"model": str(folder), **arguments})
         template = ChatTemplate(PreTrainedTokenizerFast.from_pretrained(folder), LlamaConfig.from_pretrained(folder))
-        generator = VllmGenerator("ours", engine, use, template, frozenset(), settings.max_concurrent)
+        generator = VllmGenerator("ours", running, template, frozenset(), settings.max_concurrent)
         print("| requests | engine | tokens/s | tokens/CPU s | first token, ms |\n|---|---|---|---|---|")
         for count in options.requests:
-            await _rows({"raw": raw(engine), "ours": ours(generator)}, count, options)
+            await _rows({"raw": raw(running.engine), "ours": ours(generator)}, count, options)
         await generator.close()
 
 

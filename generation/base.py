@@ -156,6 +156,15 @@ class Mortal(Protocol):
         ...
 
 
+@runtime_checkable
+class Abandonable(Protocol):
+    """A `Backend` whose `load` can be broken off, because it takes long."""
+
+    def abandon(self) -> None:
+        """Make a `load` that runs in another thread raise soon, and every later one at once."""
+        ...
+
+
 class Backend(Protocol):
     """How an engine comes to be: constructed from settings, checked before the port opens, loaded in the background."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from generation.base import Backend, GenerationError, Generator, ModelNotReady, Mortal
+from generation.base import Abandonable, Backend, GenerationError, Generator, ModelNotReady, Mortal
 from generation.settings import GenerationSettings, backend
 
 LOG = logging.getLogger(__name__)
@@ -91,7 +91,10 @@ class Engine:
         raise ModelNotReady(self.state.detail)
 
     async def close(self) -> None:
-        """End all answers and free the model."""
+        """End all answers and free the model, or break off the loading of it."""
+        backend: object = self._backend
+        if self.state.phase == "loading" and isinstance(backend, Abandonable):
+            backend.abandon()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])

@@ -5,6 +5,7 @@ in `generation.vllm_arguments` and `generation.vllm_machine`.
 """
 
 import json
+import multiprocessing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from generation.chat_template import ChatTemplate
     from generation.vllm_generator import VllmGenerator
 
+ENGINE_PROCESS = "EngineCore"
+"""How vLLM calls the process that it starts from this one, and that starts the others."""
+
 
 class VllmBackend:
     """Finds and checks the model that the settings name, and starts vLLM on it."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self._settings = settings
+        self._abandoned = False
 
     def check(self) -> None:
         """Raise `ModelUnusable`: no vLLM, an unsafe folder, a wrong argument, no GPU, too small or too few GPUs."""
@@ -52,11 +57,20 @@ class VllmBackend:
         template = ChatTemplate(tokenizer, config, self._settings.model_type)
         template.check()
         report("starting vLLM")
-        engine, use = start({"model": str(folder), **self._arguments(vllm_machine.runs_on_cpu())})
+        if self._abandoned:
+            raise ModelUnusable("The server ended before vLLM was started.")
+        engine = start({"model": str(folder), **self._arguments(vllm_machine.runs_on_cpu())})
         adapter = vllm_arguments.served_adapter(self._settings)
         ends = _end_ids(folder, config, tokenizer, template)
         report("ready", 1.0)
-        return VllmGenerator(self._name(folder), engine, use, template, ends, self._settings.max_concurrent, adapter)
+        return VllmGenerator(self._name(folder), engine, template, ends, self._settings.max_concurrent, adapter)
+
+    def abandon(self) -> None:
+        """Kill vLLM's processes if they are starting; see `Abandonable`."""
+        self._abandoned = True
+        for process in multiprocessing.active_children():
+            if process.name.startswith(ENGINE_PROCESS):
+                process.kill()
 
     def _arguments(self, on_cpu: bool) -> dict[str, Any]:
         vllm_arguments.served_adapter(self._settings)

@@ -7,10 +7,12 @@ become a character. vLLM computes in processes of its own; `died` tells when the
 
 import asyncio
 import itertools
+import multiprocessing
 import multiprocessing.resource_tracker
 import signal
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -37,6 +39,7 @@ from generation.base import (
 )
 from generation.chat_template import ChatTemplate
 from generation.detokenizer import Detokenizer
+from generation.lifeline import Lifeline
 from generation.stop_strings import StopStrings
 
 HEARTBEAT = 0.5
@@ -46,14 +49,25 @@ COLDEST = 1e-4
 _REASONS: dict[str | None, FinishReason | None] = {None: None, "length": "length", "abort": "cancelled"}
 
 
-def start(arguments: Mapping[str, Any]) -> tuple[AsyncLLM, "KvUse"]:
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running engine of vLLM and what belongs to it."""
+
+    engine: AsyncLLM
+    use: "KvUse"
+    lifeline: Lifeline
+
+
+def start(arguments: Mapping[str, Any]) -> Running:
     """Return a running engine, `arguments` being those of `AsyncEngineArgs`; blocks; raises `ModelUnusable`."""
-    use = KvUse()
+    use, others = KvUse(), {process.pid for process in multiprocessing.active_children()}
     try:
         with _deaf_to_interrupts():
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[lambda *_, **__: use]), use
+            engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[lambda *_, **__: use])
     except Exception as error:  # vLLM raises its own, pydantic's, torch's and the system's errors
         raise ModelUnusable(f"vLLM does not start: {_short(error)}. The log says more.") from error
+    started = {process.pid for process in multiprocessing.active_children()} - others
+    return Running(engine, use, Lifeline(pid for pid in started if pid is not None))
 
 
 class VllmGenerator:
@@ -67,17 +81,17 @@ class VllmGenerator:
     def __init__(
         self,
         name: str,
-        engine: AsyncLLM,
-        use: "KvUse",
+        running: Running,
         template: ChatTemplate,
         ends: frozenset[int],
         max_concurrent: int,
         adapter: tuple[str, str] | None = None,
     ) -> None:
         self.name = name
+        engine = running.engine
         self.context_length = int(engine.model_config.max_model_len)
         self.generated_tokens_total = 0
-        self._engine, self._use, self._template, self._max_concurrent = engine, use, template, max_concurrent
+        self._running, self._engine, self._template, self._max_concurrent = running, engine, template, max_concurrent
         self._adapter = LoRARequest(adapter[0], 1, adapter[1]) if adapter else None
         self._vocabulary = int(engine.model_config.get_vocab_size())
         self._ends = ends
@@ -132,7 +146,7 @@ class VllmGenerator:
         """Return what is in work, what was ever done, and the tokens held for answers in work."""
         cache = self._engine.vllm_config.cache_config
         total = int((cache.num_gpu_blocks or 0) * cache.block_size)
-        used = round(total * self._use.part) if self._requests else 0
+        used = round(total * self._running.use.part) if self._requests else 0
         done = self.generated_tokens_total, self._prompt_tokens, self._cached_tokens
         return Measures(self.active_generations, *done, used, total)
 
@@ -142,6 +156,7 @@ class VllmGenerator:
         if not self._engine.errored:
             await self._engine.abort(list(self._requests))
         await asyncio.to_thread(self._engine.shutdown)
+        self._running.lifeline.release()
 
     def _parameters(self, prompt: Prompt, sampling: Sampling) -> SamplingParams:
         """Return vLLM's form of `sampling`; raises if the model cannot read the prompt."""

@@ -1,6 +1,7 @@
 """The engine of a process: loading, an engine that dies and is started again, and one that dies for good."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -56,6 +57,25 @@ class FrailBackend:
             raise ModelUnusable("It cannot be loaded any more.")
         self.made.append(Frail(SETTINGS))
         return self.made[-1]
+
+
+class SlowBackend:
+    """Loads until it is told to leave off."""
+
+    def __init__(self) -> None:
+        self.begun, self.told, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def check(self) -> None:
+        """There is nothing to check."""
+
+    def load(self, report: Report) -> EchoGenerator:
+        self.begun.set()
+        self.told.wait(60)
+        self.ended.set()
+        raise ModelUnusable("It was told to leave off.")
+
+    def abandon(self) -> None:
+        self.told.set()
 
 
 async def loaded(backend: FrailBackend) -> tuple[Engine, list[str]]:
@@ -134,6 +154,18 @@ async def test_the_first_load_may_fail_without_an_end_of_the_process() -> None:
     engine, ends = await loaded(FrailBackend(fails_at=1))
     assert (engine.state.phase, engine.given_up, ends) == ("failed", False, [])
     await engine.close()
+
+
+async def test_a_load_is_broken_off_when_the_process_ends() -> None:
+    engine = Engine(SETTINGS)
+    slow = SlowBackend()
+    engine._backend = slow
+    loading = asyncio.create_task(engine.load())
+    await until(slow.begun.is_set)
+    loading.cancel()
+    await engine.close()
+    await until(slow.ended.is_set)
+    assert loading.cancelled()
 
 
 async def test_an_engine_that_is_closed_is_not_mourned() -> None:
