@@ -34,7 +34,7 @@ else
 INSTALL_VLLM = $(VLLM_BIN)/pip install --quiet --no-deps --requirement constraints-vllm.txt --editable .
 endif
 
-.PHONY: run run-vllm test test-vllm check format lint types unit browser default-config lock clean
+.PHONY: run run-vllm test test-vllm check format lint types unit browser default-config lock lock-vllm clean
 
 run: .venv/run.stamp
 	$(BIN)/python webui/webui_server.py $(ARGS)
@@ -94,6 +94,12 @@ default-config: .venv/run.stamp
 # Pins what is installed in .venv now; run it after a range in pyproject.toml was changed and the tests pass.
 lock: .venv/dev.stamp
 	$(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' | LC_ALL=C sort -f > constraints.txt
+
+# The same for .venv-vllm, after another version of vLLM was installed into it; what vLLM brings for GPUs is left out.
+lock-vllm: .venv-vllm/run.stamp
+	(echo "# What .venv-vllm holds on a machine without a GPU: vLLM and this program with its tests (make test-vllm)."; \
+	$(VLLM_BIN)/pip freeze --exclude-editable | grep -v -E '^(torchvision|torchaudio|torchcodec|triton)==' \
+	| sed 's/^\(torch==[0-9.]*\)+.*/\1/' | LC_ALL=C sort -f) > constraints-vllm.txt
 
 clean:
 	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache

@@ -97,7 +97,7 @@ def served_adapter(settings: GenerationSettings) -> tuple[str, str] | None:
         return None
     if name not in paths:
         raise ModelUnusable(f"--served-lora {name}: no --lora-path has this name ({', '.join(paths) or 'there is none'}).")
-    return name, paths[name]
+    return name, str(Path(paths[name]).expanduser())
 
 
 def _pairs(values: tuple[str, ...]) -> list[tuple[str, str]]:

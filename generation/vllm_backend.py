@@ -63,7 +63,7 @@ class VllmBackend:
         adapter = vllm_arguments.served_adapter(self._settings)
         ends = _end_ids(folder, config, tokenizer, template)
         report("ready", 1.0)
-        return VllmGenerator(self._name(folder), engine, template, ends, self._settings.max_concurrent, adapter)
+        return VllmGenerator(self._name(), engine, template, ends, self._settings.max_concurrent, adapter)
 
     def abandon(self) -> None:
         """Kill vLLM's processes if they are starting; see `Abandonable`."""
@@ -85,11 +85,10 @@ class VllmBackend:
     def _locate(self) -> Path | None:
         return hub.locate(self._model_path, self._settings.hub_cache)
 
-    def _name(self, folder: Path) -> str:
+    def _name(self) -> str:
         if self._settings.served_model_name:
             return self._settings.served_model_name[0]
-        # A hub id is its own name; the folder of its snapshot is a hash.
-        return self._model_path if "snapshots" in folder.parts else folder.expanduser().resolve().name
+        return Path(self._model_path).expanduser().resolve().name
 
 
 def _config(folder: Path) -> Any:
