@@ -1,6 +1,8 @@
 # Two commands on a machine that has Python 3.11+, make and a package registry: `make run`, `make test`.
 # make run ARGS="--listen --port=9000"   passes flags
 # make run PYTHON=python3.12             chooses the interpreter that .venv is made with
+# make run-vllm ARGS="--model-path ..."    the same with --backend=vllm, from an environment of its own
+# make test-vllm                           its tests, on a CPU
 # make run TORCH=torch==2.13.0           chooses the build of torch (default: the CPU's where there is no NVIDIA driver)
 
 PYTHON ?= python3
@@ -21,10 +23,24 @@ INSTALL_TORCH = $(BIN)/pip install --quiet torch==2.13.0+cpu 2>/dev/null \
 	|| $(BIN)/pip install --quiet torch==2.13.0
 endif
 
-.PHONY: run test check format lint types unit browser default-config lock clean
+# vLLM has an environment of its own, because it narrows the versions of others: .venv-vllm. On a machine with a GPU it is
+# vLLM as its project publishes it, elsewhere a build for CPUs by a third party.
+VLLM_BIN := .venv-vllm/bin
+ifneq ($(shell command -v nvidia-smi),)
+INSTALL_VLLM = $(VLLM_BIN)/pip install --quiet --constraint constraints-vllm.txt --editable . vllm==0.32.0
+else
+# All its packages stand in constraints-vllm.txt, so nothing is resolved: that leaves out torchvision, torchaudio and
+# torchcodec, whose builds for CUDA break transformers beside a torch without it, and triton, which knows no CPU.
+INSTALL_VLLM = $(VLLM_BIN)/pip install --quiet --no-deps --requirement constraints-vllm.txt --editable .
+endif
+
+.PHONY: run run-vllm test test-vllm check format lint types unit browser default-config lock lock-vllm clean
 
 run: .venv/run.stamp
 	$(BIN)/python webui/webui_server.py $(ARGS)
+
+run-vllm: .venv-vllm/run.stamp
+	$(VLLM_BIN)/python webui/webui_server.py --backend=vllm $(ARGS)
 
 test: check
 
@@ -32,6 +48,9 @@ check: .venv/dev.stamp format lint types unit
 
 format:
 	$(BIN)/ruff format --check .
+
+test-vllm: .venv-vllm/run.stamp
+	VLLM_NO_USAGE_STATS=1 $(VLLM_BIN)/python -m pytest -k vllm tests/generation tests/api/test_vllm_server.py
 
 lint:
 	$(BIN)/ruff check .
@@ -41,6 +60,13 @@ types:
 
 unit:
 	$(BIN)/python -m pytest
+
+.venv-vllm/run.stamp: pyproject.toml constraints-vllm.txt
+	@echo "Making .venv-vllm and installing vLLM (once; some minutes, 3.3 GB) ..."
+	$(PYTHON) -m venv .venv-vllm
+	$(subst $(BIN),$(VLLM_BIN),$(INSTALL_TORCH))
+	$(INSTALL_VLLM)
+	@touch $@
 
 .venv/torch.stamp:
 	@echo "Making .venv and installing torch (once; some minutes) ..."
@@ -69,5 +95,11 @@ default-config: .venv/run.stamp
 lock: .venv/dev.stamp
 	$(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' | LC_ALL=C sort -f > constraints.txt
 
+# The same for .venv-vllm, after another version of vLLM was installed into it; what vLLM brings for GPUs is left out.
+lock-vllm: .venv-vllm/run.stamp
+	(echo "# What .venv-vllm holds on a machine without a GPU: vLLM and this program with its tests (make test-vllm)."; \
+	$(VLLM_BIN)/pip freeze --exclude-editable | grep -v -E '^(torchvision|torchaudio|torchcodec|triton)==' \
+	| sed 's/^\(torch==[0-9.]*\)+.*/\1/' | LC_ALL=C sort -f) > constraints-vllm.txt
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache

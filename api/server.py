@@ -1,9 +1,10 @@
 """From a command line to a server that listens, or to one sentence and an exit status.
 
-Exit status: 2 settings, 3 data folder in use, 4 model, 5 port.
+Exit status: 2 settings, 3 data folder in use, 4 model, 5 port, 6 the engine died twice.
 """
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -24,8 +25,12 @@ CLOSE_SECONDS = 5
 """For connections when all answers have ended: an open page holds a stream that never ends by itself."""
 
 
+LIBRARIES = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
+"""What libraries read from the environment, here and in their processes: to report nothing, and not to fork our threads."""
+
+
 class StartError(Exception):
-    """The server cannot start; the text is one sentence, `status` the exit status."""
+    """The server cannot start, or not go on; the text is one sentence, `status` the exit status."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
@@ -37,6 +42,7 @@ def main(arguments: Sequence[str], program: str, page: "Callable[[ServerSettings
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "sentence_transformers", "transformers", "faiss"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.update({name: value for name, value in LIBRARIES.items() if name not in os.environ})
     try:
         settings = read(arguments, program)
         _serve(settings, page)
@@ -89,11 +95,15 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         http="h11",
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    _run(DrainingServer(config, app.assistant.runs, settings.drain_seconds), listener)
+    server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)
+    engine.on_giving_up = lambda: setattr(server, "should_exit", True)
+    _run(server, listener)
+    if app.assistant.engine.given_up:  # it may be another one than at the start
+        raise StartError(6, app.assistant.engine.state.detail)
 
 
 def _run(server: "uvicorn.Server", listener: socket.socket) -> None:
-    """Serve until a signal asks for the end, and leave with `KeyboardInterrupt`."""
+    """Serve until the engine is given up, or a signal asks for the end: then leave with `KeyboardInterrupt`."""
     # When uvicorn has drained, it raises the signal once more for whoever listened before it; being asked is a good end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server.run(sockets=[listener])

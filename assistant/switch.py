@@ -11,6 +11,7 @@ from assistant.errors import ModelChanged
 from generation.base import GenerationError, ModelNotReady, ModelUnusable
 from generation.engine import Engine, EngineState
 from generation.memory_estimate import Estimate, estimate, with_model
+from generation.settings import GenerationSettings
 
 
 class ModelSwitch:
@@ -44,7 +45,7 @@ class ModelSwitch:
         if not found.instead:
             raise ModelUnusable(f"{model_path} does not fit into the memory of this machine.")
         wanted = with_model(self._assistant.engine.settings, model_path)
-        self.failure, self._coming = "", Engine(wanted)
+        self.failure, self._coming = "", self._like(wanted)
         change = self._beside if found.beside else self._instead
         self._task = asyncio.create_task(change(self._assistant.engine, self._coming), name="model switch")
 
@@ -73,9 +74,15 @@ class ModelSwitch:
         await self._end(old)
         if not await self._loaded(new):
             why = self.failure
-            self._assistant.engine = self._coming = again = Engine(old.settings)
+            self._assistant.engine = self._coming = again = self._like(old.settings)
             await self._loaded(again)
             self.failure = why
+
+    def _like(self, settings: GenerationSettings) -> Engine:
+        """Return an engine whose death ends the process, as that of the present one does."""
+        made = Engine(settings)
+        made.on_giving_up = self._assistant.engine.on_giving_up
+        return made
 
     async def _end(self, old: Engine) -> None:
         await self._assistant.runs.end(self._seconds, ModelChanged("The model was changed before this answer was finished."))

@@ -11,7 +11,7 @@ Error tree::
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -147,6 +147,24 @@ class Generator(Protocol):
 
     async def close(self) -> None:
         """End all streams and give back the memory."""
+        ...
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """A `Generator` that can die as a whole while the server lives, because it works in processes of its own."""
+
+    async def died(self) -> str:
+        """Return, once the engine can answer no more, a sentence that says so; wait as long as it can."""
+        ...
+
+
+@runtime_checkable
+class Abandonable(Protocol):
+    """A `Backend` whose `load` can be broken off, because it takes long."""
+
+    def abandon(self) -> None:
+        """Make a `load` that runs in another thread raise soon, and every later one at once."""
         ...
 
 

@@ -56,6 +56,26 @@ def check_files(folder: Path) -> None:
         raise _unreadable(folder, error) from error
 
 
+def check_adapter(folder: Path) -> int:
+    """Return the rank of the LoRA adapter in `folder`; raises `ModelUnusable` unless it is safe and whole."""
+    try:
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            if not (folder / name).is_file():
+                raise ModelUnusable(
+                    f"{folder} is not a LoRA adapter: it has no {name}. Save the adapter again, as safetensors."
+                )
+        for path in _files(folder):
+            _check_file(path)
+    except OSError as error:
+        raise ModelUnusable(f"{error.filename or folder} cannot be read: {error.strerror or error}.") from error
+    config = _json(folder / "adapter_config.json")
+    rank = config.get("r") if isinstance(config, dict) else None
+    if not isinstance(rank, int) or rank < 1:
+        raise ModelUnusable(f"{folder / 'adapter_config.json'} names no rank (r). Save the adapter again.")
+    _tensors(folder / "adapter_model.safetensors")
+    return rank
+
+
 def missing_parts(folder: Path) -> list[str]:
     """Return one sentence per part that a model needs and `folder` lacks; empty when it has all."""
     missing = []

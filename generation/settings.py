@@ -13,6 +13,7 @@ from generation.families import FAMILIES
 
 BACKENDS = {
     "transformers": "generation.transformers_backend:TransformersBackend",
+    "vllm": "generation.vllm_backend:VllmBackend",
     "echo": "generation.echo_backend:EchoBackend",
     "openai": "generation.openai_backend:OpenAIBackend",
 }
@@ -36,7 +37,24 @@ class GenerationSettings(Settings):
         None, description="number format of the weights; unset: chosen by the device"
     )
     served_model_name: tuple[str, ...] = Field((), description="name the model answers to on every protocol, beside its path")
-    tensor_parallel_size: int = Field(1, ge=1, le=1024, description="GPUs that share one model (engines that can)")
+    tensor_parallel_size: int = Field(1, ge=1, le=1024, description="vllm engine: GPUs that share each layer of the model")
+    pipeline_parallel_size: int = Field(1, ge=1, le=1024, description="vllm engine: groups of GPUs that share the layers")
+    gpu_memory_utilization: float | None = Field(
+        None, gt=0, le=1, description="vllm engine: part of each GPU's memory that it takes; unset: vLLM's own (0.92)"
+    )
+    max_model_len: int | None = Field(
+        None, ge=16, le=100_000_000, description="vllm engine: tokens of prompt and answer together; unset: the model's"
+    )
+    quantization: str | None = Field(None, description="vllm engine: method of quantization, like fp8; unset: the model's own")
+    speculative_tokens: int = Field(
+        0, ge=0, le=64, description="vllm engine: tokens guessed at once where the answer repeats the prompt (n-grams); 0: off"
+    )
+    enable_lora: bool = Field(False, description="vllm engine: make room for LoRA adapters; --lora-path implies it")
+    lora_path: tuple[str, ...] = Field((), description="vllm engine: NAME=FOLDER of a LoRA adapter")
+    served_lora: str | None = Field(
+        None, description="vllm engine: name of the adapter that answers; unset: the first of --lora-path"
+    )
+    engine_arg: tuple[str, ...] = Field((), description="vllm engine: NAME=VALUE, any further argument of its AsyncEngineArgs")
     max_concurrent: int = Field(16, ge=1, le=1024, description="answers generated at the same time; more wait their turn")
     kv_memory: float | None = Field(
         None,
@@ -87,6 +105,13 @@ class GenerationSettings(Settings):
     @classmethod
     def _some_model(cls, value: str | None) -> str | None:
         return value if value and value.strip() else None
+
+    @field_validator("lora_path", "engine_arg")
+    @classmethod
+    def _pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(name.strip() and equals and text.strip() for name, equals, text in (pair.partition("=") for pair in value)):
+            raise ValueError("must be NAME=VALUE")
+        return value
 
     @field_validator("model_type")
     @classmethod

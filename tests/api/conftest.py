@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 
 from api.settings import ServerSettings
 from tests.api.live import Live, live
+
+# vLLM has an environment of its own: `make test-vllm`.
+collect_ignore = [] if find_spec("vllm") else ["test_vllm_server.py"]
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_a_key_file_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("--backend=vlm", "transformers, echo"),
+        ("--backend=vlm", "transformers, vllm, echo"),
         ("--model-type=lama", "llama2"),
         ("--precision=fp64", "'bf16'"),
         ("--root-path=api", "/api/predict/NAME"),

@@ -1,8 +1,11 @@
 """Fixtures of the generation room: one tiny checkpoint a session, and every backend ready to answer."""
 
 import shutil
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,14 @@ from tests.generation.openai_server import MODEL, EchoServer, serving
 from tests.tiny_llama import make_tiny_llama
 
 CONTEXT = 256
+INSTALLED = [name for name in sorted(BACKENDS) if name != "vllm" or find_spec("vllm")]
+"""vLLM has an environment of its own: `make test-vllm` runs there what is not collected elsewhere."""
+collect_ignore = [] if "vllm" in INSTALLED else ["test_vllm_generator.py"]
+if "vllm" in INSTALLED:
+    with warnings.catch_warnings(action="ignore"):  # of torch and vLLM about each other, once, when they are imported
+        import_module("generation.vllm_generator")
+EAGER = ("enforce_eager=true", "kv_cache_memory_bytes=67108864")
+"""For vLLM: no compilation, which takes longer than all tests, and 64 MiB for keys and values."""
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +56,21 @@ def echo_server() -> Iterator[EchoServer]:
         yield echo
 
 
+def with_wide_heads(tiny_llama: Path) -> Path:
+    """Return the folder of a tiny Llama beside `tiny_llama` that vLLM's CPU kernels can compute."""
+    folder = tiny_llama.with_name("tiny-llama-2-heads")
+    return folder if folder.exists() else make_tiny_llama(folder, context=CONTEXT, heads=2)
+
+
 def settings_of(name: str, tiny_llama: Path, api_base: str = "", **more: Any) -> GenerationSettings:
     paths: dict[str, dict[str, Any]] = {
         "transformers": {"model_path": str(tiny_llama), "precision": "fp32"},
+        "vllm": {"precision": "fp32", "engine_arg": EAGER},
         "echo": {"echo_context": CONTEXT},
         "openai": {"api_base": api_base, "model_path": MODEL},
     }
+    if name == "vllm":
+        more = {"model_path": str(with_wide_heads(tiny_llama)), **more}
     return GenerationSettings.model_validate({"backend": name, **paths.get(name, {}), **more})
 
 
@@ -71,6 +91,6 @@ def started(tiny_llama: Path, echo_server: EchoServer, reports: Reports) -> Call
     return start
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+@pytest.fixture(params=INSTALLED)
 def backend_name(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
