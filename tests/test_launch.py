@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from generation.settings import BACKENDS
 from tests.generation.openai_server import MODEL, EchoServer, serving
 from tests.tiny_llama import make_tiny_llama
 
@@ -199,7 +200,7 @@ def refused(folder: Path, program: str, status: int, words: list[str], *flags: s
         (["--port=0"], ["--port"]),
         (["—", "backend", "=", "vllm"], ["long dash", "'--backend=vllm'"]),
         (["--config=/not/there"], ["/not/there"]),
-        (["--backend=vlm"], ["--backend", "transformers, echo"]),
+        (["--backend=vlm"], ["--backend", ", ".join(BACKENDS)]),
         (["--backend=openai"], ["--api-base", "--model-path"]),
         (["--api-base=http://me:secret@host/v1"], ["--api-base", "--remote-key-file"]),
     ],

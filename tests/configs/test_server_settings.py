@@ -9,6 +9,7 @@ import yaml
 
 from api.settings import ROOT, ServerSettings, read
 from configs.settings import ENVIRONMENT_PREFIX, SettingsError, parser, write_default
+from generation.settings import BACKENDS
 
 DEFAULT = ROOT / "configs" / "default.yaml"
 
@@ -102,7 +103,7 @@ def test_a_key_file_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("--backend=vlm", "transformers, vllm, echo"),
+        ("--backend=vlm", ", ".join(BACKENDS)),
         ("--model-type=lama", "llama2"),
         ("--precision=fp64", "'bf16'"),
         ("--root-path=api", "/api/predict/NAME"),

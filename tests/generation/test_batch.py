@@ -87,15 +87,15 @@ async def test_memory_that_is_refused_fails_one_answer(started: Callable[..., An
 
         with monkeypatch.context() as broken, pytest.raises(EngineFailed, match="too little free memory"):
             broken.setattr(KeyValues, "__init__", refused)
-            await whole(generator, several[0], Sampling(max_tokens=5))
+            await whole(generator, several[0], Sampling(max_tokens=5, temperature=0))
         assert generator.measures().kv_used == 0 == generator.active_generations
-        await whole(generator, several[1], Sampling(max_tokens=5))
+        await whole(generator, several[1], Sampling(max_tokens=5, temperature=0))
         assert generator.measures().kv_used
         with monkeypatch.context() as broken, pytest.raises(EngineFailed, match="too little free memory"):
             broken.setattr(KeyValues, "__init__", refused)
-            await whole(generator, several[2], Sampling(max_tokens=5))
+            await whole(generator, several[2], Sampling(max_tokens=5, temperature=0))
         assert generator.measures().kv_used == 0
-        assert (await whole(generator, several[2], Sampling(max_tokens=5)))[1].finish_reason == "length"
+        assert (await whole(generator, several[2], Sampling(max_tokens=5, temperature=0)))[1].finish_reason == "length"
 
 
 async def test_logits_that_break_the_choice_fail_one_answer(
