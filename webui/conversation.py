@@ -172,7 +172,7 @@ class Conversation:
     async def _follow(self, kept: list[Turn], run: Run) -> AsyncGenerator[View, None]:
         """Yield the whole view, then the talk as it waits and grows, then the whole view again at the end."""
         yield self._view(kept, run)
-        shown: Any = None
+        shown = (kept[-1]["answer"], kept[-1]["facts"])
         while not run.done:
             await asyncio.sleep(UPDATE_SECONDS)
             turn = talk.updated(kept[-1], run, "", self._texts, self._assistant.runs.place(run))
