@@ -198,7 +198,7 @@ def refused(folder: Path, program: str, status: int, words: list[str], *flags: s
         (["--port=0"], ["--port"]),
         (["—", "backend", "=", "vllm"], ["long dash", "'--backend=vllm'"]),
         (["--config=/not/there"], ["/not/there"]),
-        (["--backend=vlm"], ["--backend", "transformers, echo"]),
+        (["--backend=vlm"], ["--backend", "transformers, vllm, echo"]),
     ],
 )
 def test_a_setting_that_is_wrong(tmp_path: Path, flags: list[str], words: list[str]) -> None:
