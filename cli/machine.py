@@ -60,8 +60,8 @@ def _memory(settings: ServerSettings, seen: Accelerators) -> Iterator[Finding]:
 
 def _needed(settings: ServerSettings, seen: Accelerators) -> int | None:
     """Return the bytes of the weights, or None where there is no folder to look into."""
-    folder = Path(settings.model_path or "").expanduser()
-    if settings.backend != "transformers" or not settings.model_path or not folder.is_dir():
+    folder = Path(settings.model or "").expanduser()
+    if settings.backend != "transformers" or not settings.model or not folder.is_dir():
         return None
     try:
         return weight_bytes(folder, settings.precision or seen.precision)

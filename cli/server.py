@@ -27,9 +27,9 @@ def findings(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _model(settings: ServerSettings) -> Finding:
-    if settings.model_path is None and settings.backend != "echo":
-        return Finding("model", "warning", "none is configured: only Retrieval answers", "--model-path FOLDER or hub id")
-    name = settings.model_path or settings.backend
+    if settings.model is None and settings.backend != "echo":
+        return Finding("model", "warning", "none is wanted: only Retrieval answers", "--model-path FOLDER or hub id")
+    name = settings.model or settings.backend
     try:
         backend(settings).check()
     except ModelUnusable as error:
@@ -45,7 +45,7 @@ def _model(settings: ServerSettings) -> Finding:
 def _is_cached(settings: ServerSettings) -> bool:
     from generation import hub
 
-    return hub.locate(settings.model_path or "", settings.hub_cache) is not None
+    return hub.locate(settings.model or "", settings.hub_cache) is not None
 
 
 def _data(folder: Path) -> Finding:
@@ -99,7 +99,7 @@ def _is_ours(port: int) -> bool:
 
 
 def _keys(settings: ServerSettings) -> Iterator[Finding]:
-    if settings.listen and not settings.api_key:
+    if settings.listen and not settings.keys:
         yield Finding(
             "keys", "warning", "--listen without a key: everybody who reaches the port may ask", "--api-key-file FILE"
         )

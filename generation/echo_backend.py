@@ -60,7 +60,7 @@ class EchoGenerator:
     """Answers from the prompt. `active_generations` counts slots in use, `generated_tokens_total` tokens ever made."""
 
     def __init__(self, settings: GenerationSettings) -> None:
-        self.name = next(iter(settings.served_model_name), (settings.model_path or "echo").rstrip("/").split("/")[-1])
+        self.name = settings.model_name
         self.context_length = settings.echo_context
         self.active_generations = 0
         self.generated_tokens_total = 0

@@ -48,18 +48,13 @@ class Engine:
         self.given_up = False
         self.on_giving_up: Callable[[], None] | None = None
         self.state = EngineState("none", detail=NO_MODEL)
-        if settings.model_path is not None or settings.backend == "echo":
-            self.state = EngineState("loading", self._name, "waiting to load")
+        if settings.model is not None or settings.backend == "echo":
+            self.state = EngineState("loading", settings.model_name, "waiting to load")
 
     @property
     def backend_name(self) -> str:
         """The name that `--backend` chose."""
         return self._settings.backend
-
-    @property
-    def _name(self) -> str:
-        names = self._settings.served_model_name
-        return names[0] if names else (self._settings.model_path or self._settings.backend).rstrip("/").split("/")[-1]
 
     def check(self) -> None:
         """Raise `ModelUnusable` for what is known to be wrong before the port opens."""
@@ -75,9 +70,9 @@ class Engine:
             self._generator = await asyncio.to_thread(self._backend.load, self._report)
         except GenerationError as error:
             LOG.error("%s", error)
-            self.state = EngineState("failed", self._name, str(error))
+            self.state = EngineState("failed", self._settings.model_name, str(error))
         else:
-            self.state = EngineState("ready", self._name)
+            self.state = EngineState("ready", self._settings.model_name)
             if isinstance(self._generator, Mortal):
                 self._watch = asyncio.create_task(self._outlive(self._generator, self._generator), name="engine watch")
 
@@ -107,10 +102,12 @@ class Engine:
         why = await mortal.died()
         LOG.error("%s", why)
         self._generator = None
-        self.state = EngineState("loading", self._name, f"{why} It is being started again")
+        self.state = EngineState("loading", self._settings.model_name, f"{why} It is being started again")
         await generator.close()
         if self.restarts == MOST_RESTARTS:
-            self.state = EngineState("failed", self._name, f"{why} It was started again before, so this is the end.")
+            self.state = EngineState(
+                "failed", self._settings.model_name, f"{why} It was started again before, so this is the end."
+            )
         else:
             self.restarts += 1
             await self.load()
@@ -124,7 +121,7 @@ class Engine:
 
     def _report(self, stage: str, part: float | None = None) -> None:
         # Called from the loading thread; replacing one frozen object is atomic, so readers need no lock.
-        self.state = EngineState("loading", self._name, stage, part)
+        self.state = EngineState("loading", self._settings.model_name, stage, part)
 
     @property
     def max_concurrent(self) -> int:

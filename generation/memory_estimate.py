@@ -58,7 +58,7 @@ def _free(seen: Accelerators) -> int | None:
 
 
 def _weights_or_none(settings: GenerationSettings, seen: Accelerators) -> int:
-    if settings.backend != "transformers" or settings.model_path is None:
+    if settings.backend != "transformers" or settings.model is None:
         return 0
     try:
         return _weights(settings, seen)
@@ -67,7 +67,7 @@ def _weights_or_none(settings: GenerationSettings, seen: Accelerators) -> int:
 
 
 def _weights(settings: GenerationSettings, seen: Accelerators) -> int:
-    folder = hub.locate(settings.model_path or "", settings.hub_cache)
+    folder = hub.locate(settings.model or "", settings.hub_cache)
     if folder is None:
         raise ModelUnusable(f"{settings.model_path} is not on this machine yet. Download it first: `hf download`.")
     try:

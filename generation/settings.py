@@ -18,6 +18,8 @@ BACKENDS = {
     "openai": "generation.openai_backend:OpenAIBackend",
 }
 """name -> "module:Class"; imported only when chosen. A new engine is one file and one line here."""
+STARTER, NONE = "starter", "none"
+STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter" / "model"
 
 
 class GenerationSettings(Settings):
@@ -26,8 +28,9 @@ class GenerationSettings(Settings):
     title: ClassVar[str] = "model"
 
     model_path: str | None = Field(
-        None,
-        description="directory of a Hugging Face model, or a hub id like meta-llama/Llama-2-7b-chat-hf; unset: retrieval only",
+        STARTER,
+        description="directory of a Hugging Face model, or a hub id like meta-llama/Llama-2-7b-chat-hf; "
+        f"{STARTER}: the small model that comes with the program; {NONE}: no model, retrieval only",
     )
     backend: str = Field("transformers", description=f"engine that runs the model: {', '.join(BACKENDS)}")
     model_type: str | None = Field(
@@ -104,7 +107,7 @@ class GenerationSettings(Settings):
     @field_validator("model_path")
     @classmethod
     def _some_model(cls, value: str | None) -> str | None:
-        return value if value and value.strip() else None
+        return value if value and value.strip() and value.strip() != NONE else None
 
     @field_validator("lora_path", "engine_arg")
     @classmethod
@@ -134,9 +137,23 @@ class GenerationSettings(Settings):
 
     @model_validator(mode="after")
     def _remote_is_whole(self) -> Self:
-        if self.backend == "openai" and not (self.api_base and self.model_path):
+        if self.backend == "openai" and (not self.api_base or self.model_path in (None, STARTER)):
             raise ValueError("--backend=openai needs --api-base URL and --model-path NAME, the name of a model there")
         return self
+
+    @property
+    def model(self) -> str | None:
+        """The folder or hub id of the model, None where there is to be none."""
+        return str(STARTER_FOLDER) if self.model_path == STARTER else self.model_path
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called towards people and clients."""
+        if self.served_model_name:
+            return self.served_model_name[0]
+        if self.model_path is None or (self.backend == "echo" and self.model_path == STARTER):
+            return self.backend
+        return Path(self.model_path).expanduser().resolve().name
 
 
 def backend(settings: GenerationSettings) -> Backend:

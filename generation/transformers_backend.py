@@ -54,21 +54,16 @@ class TransformersBackend:
         settings = self._settings
         kv_bytes = int(settings.kv_memory * 2**30) if settings.kv_memory else free_bytes(placement.device) // 4
         made = TransformersGenerator(
-            self._name(), model, tokenizer, template, settings.max_concurrent, kv_bytes, settings.prompt_lookup
+            settings.model_name, model, tokenizer, template, settings.max_concurrent, kv_bytes, settings.prompt_lookup
         )
         report("ready", 1.0)
         return made
 
     @property
     def _model_path(self) -> str:
-        if not self._settings.model_path:
+        if self._settings.model is None:
             raise ModelUnusable(NO_MODEL)
-        return self._settings.model_path
+        return self._settings.model
 
     def _locate(self) -> Path | None:
         return hub.locate(self._model_path, self._settings.hub_cache)
-
-    def _name(self) -> str:
-        if self._settings.served_model_name:
-            return self._settings.served_model_name[0]
-        return Path(self._model_path).expanduser().resolve().name

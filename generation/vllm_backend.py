@@ -63,7 +63,7 @@ class VllmBackend:
         adapter = vllm_arguments.served_adapter(self._settings)
         ends = _end_ids(folder, config, tokenizer, template)
         report("ready", 1.0)
-        return VllmGenerator(self._name(), engine, template, ends, self._settings.max_concurrent, adapter)
+        return VllmGenerator(self._settings.model_name, engine, template, ends, self._settings.max_concurrent, adapter)
 
     def abandon(self) -> None:
         """Kill vLLM's processes if they are starting; see `Abandonable`."""
@@ -78,17 +78,12 @@ class VllmBackend:
 
     @property
     def _model_path(self) -> str:
-        if not self._settings.model_path:
+        if self._settings.model is None:
             raise ModelUnusable("No model is configured. Start with --model-path FOLDER (or a hub id like Qwen/Qwen3-0.6B).")
-        return self._settings.model_path
+        return self._settings.model
 
     def _locate(self) -> Path | None:
         return hub.locate(self._model_path, self._settings.hub_cache)
-
-    def _name(self) -> str:
-        if self._settings.served_model_name:
-            return self._settings.served_model_name[0]
-        return Path(self._model_path).expanduser().resolve().name
 
 
 def _config(folder: Path) -> Any:

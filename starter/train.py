@@ -30,7 +30,7 @@ POOL = 96
 """Conversations sorted by length at a time, so that a batch holds little padding."""
 CHOOSING, COPYING = 9, 0.2
 """Tokens at the beginning of an answer that always count, and the share of the others that do."""
-CIRCUITS, SLOWER = ("embed_tokens", *(f"layers.{number}.self_attn" for number in range(5))), 0.05
+CIRCUITS, SLOWER = ("embed_tokens", *(f"layers.{number}.self_attn" for number in range(5))), 0.1
 """What begins with circuits learns at this share of the rate: the optimizers move every weight alike, and at the full rate
 they trample the circuits before the rest makes use of them."""
 WARM_UP = 40

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,12 +18,14 @@ from assistant.assistant import Assistant, Mode, Question
 from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
 from assistant.run import Run
 from generation.base import Message, ModelNotReady, Sampling
-from knowledge.base import EmptyBase
+from knowledge.base import EmptyBase, KnowledgeError
 from webui import sources, talk
 from webui.drawer import Drawer
 from webui.talk import Turn
 from webui.texts.base import Texts
 
+SAMPLE = Path(__file__).parent / "samples" / "about-chat-llm-webui.md"
+SAMPLE_BASE = "default"
 UPDATE_SECONDS = 0.05
 """At most 20 updates a second: each costs about 0.6 ms of CPU in Gradio, whatever the model's speed."""
 MATH: list[dict[str, str | bool]] = [
@@ -136,6 +139,40 @@ class Conversation:
         # Whoever still follows an answer would bring the old talk back when it ends.
         self._new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private",
                         cancels=[*self._following, resumed])  # fmt: skip
+
+    def wire_samples(self, page: gr.Blocks, drawer: Drawer) -> None:
+        """Offer questions on the bundled document to whoever has none yet; a click adds it and asks."""
+        page.load(self._samples, None, self.chatbot, show_progress="hidden", api_visibility="private")
+        asked = self.chatbot.example_select(
+            self._ask_sample, [self.kept, *drawer.parameters], self._outputs,
+            concurrency_limit=None, show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+        self._following.append(asked)
+
+    def _samples(self) -> Any:
+        own = [document for document in self._assistant.library.documents(SAMPLE_BASE) if document.name != SAMPLE.name]
+        answers = self._assistant.engine.state.phase != "none"
+        return gr.update(examples=[{"text": text} for text in self._texts.samples] if answers and not own else [])
+
+    async def _ask_sample(
+        self, request: gr.Request, event: gr.SelectData, kept: list[Turn], *parameters: Any
+    ) -> AsyncGenerator[View, None]:
+        text = str(event.value["text"])
+        yield self._view([*kept, talk.refused(text, "knowledge", self._texts.reading_sample)], None)
+        try:
+            await self._add_sample()
+        except KnowledgeError as error:
+            yield self._view([*kept, talk.refused(text, "knowledge", sentence(error))], None)
+            return
+        async for view in self._ask(_who(request), text, kept, "knowledge", SAMPLE_BASE, parameters):
+            yield view
+
+    async def _add_sample(self) -> None:
+        """Return when the bundled document is in its base and the engine is no longer loading."""
+        library = self._assistant.library
+        job = await asyncio.to_thread(library.add, SAMPLE_BASE, SAMPLE.name, SAMPLE.read_bytes())
+        while not library.job(job.id).done or self._assistant.engine.state.phase == "loading":  # noqa: ASYNC110
+            await asyncio.sleep(UPDATE_SECONDS)
 
     async def _send(
         self, request: gr.Request, text: str, kept: list[Turn], mode: Mode, base: str, *parameters: Any

@@ -45,6 +45,7 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
                 tab.place(beside, drawer, bases)
         tab.wire(page, [chat.base])
         drawer.wire(page)
+        chat.wire_samples(page, drawer)
         for conversation in (chat, beside):
             conversation.wire_load(page)
 

@@ -79,7 +79,7 @@ async def test_two_applications_count_apart(make: Make, tmp_path_factory: pytest
 
 
 async def test_without_an_engine_the_rest_is_told(make: Make) -> None:
-    server = await make(backend="transformers")
+    server = await make(backend="transformers", model_path="none")
     found = await metrics(server)
     assert "chat_generations_active" not in found
     assert found["chat_runs_active"] == 0

@@ -217,7 +217,7 @@ async def test_a_model_that_is_loading(server: Live) -> None:
 
 
 async def test_no_model(make: Make) -> None:
-    server = await make(backend="transformers")
+    server = await make(backend="transformers", model_path="none")
     answer = await server.ask(prompt="why?")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_ready")
     server.fill()

@@ -93,7 +93,7 @@ async def test_not_ready_says_why(server: Live) -> None:
 
 
 async def test_without_a_model_the_server_is_ready_for_retrieval(make: Make) -> None:
-    answer = await (await make(backend="transformers")).client.get("/readyz")
+    answer = await (await make(backend="transformers", model_path="none")).client.get("/readyz")
     assert (answer.status_code, answer.json()["model"]["state"]) == (200, "none")
 
 

@@ -82,7 +82,7 @@ async def test_retrieval_lists_the_passages(house: House) -> None:
 
 
 async def test_retrieval_needs_no_model(make: Make) -> None:
-    house = await make(load=False, backend="transformers")
+    house = await make(load=False, backend="transformers", model_path="none")
     house.fill()
     assert "fox" in (await answer(house, ask("red fox", "retrieval"))).text
     with pytest.raises(ModelNotReady, match="--model-path"):

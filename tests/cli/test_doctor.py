@@ -173,7 +173,7 @@ def test_the_weights_of_a_folder(tiny_llama: Path) -> None:
 def test_memory_without_a_model_or_a_system_that_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "accelerators", lambda: CPU)
     monkeypatch.setattr(machine, "memory", lambda: (3 * GIB, 4 * GIB))
-    assert named(machine.findings(settings(tmp_path)), "memory").detail == "3.0 of 4.0 GiB free"
+    assert named(machine.findings(settings(tmp_path, model_path="none")), "memory").detail == "3.0 of 4.0 GiB free"
     monkeypatch.setattr(machine, "memory", lambda: None)
     assert named(machine.findings(settings(tmp_path)), "memory").level == "warning"
 
@@ -197,7 +197,7 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "level", "words"),
     [
-        ({}, "warning", "only Retrieval answers"),
+        ({"model_path": "none"}, "warning", "only Retrieval answers"),
         ({"backend": "echo"}, "ok", "by the engine echo"),
         ({"model_path": "/not/there"}, "wrong", "cannot be served"),
     ],

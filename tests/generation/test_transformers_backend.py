@@ -203,6 +203,6 @@ def test_a_precision_the_machine_lacks_is_refused_before_loading(tiny_llama: Pat
 
 
 def test_without_a_model_path_there_is_nothing_to_check() -> None:
-    settings = settings_of("echo", Path()).model_copy(update={"backend": "transformers"})
+    settings = settings_of("echo", Path()).model_copy(update={"backend": "transformers", "model_path": None})
     with pytest.raises(ModelUnusable, match="No model is configured"):
         TransformersBackend(settings).check()

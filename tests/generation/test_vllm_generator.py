@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from generation.base import EngineFailed, Message, ModelNotReady, ModelUnusable, Mortal, Piece, Prompt, Sampling
 from generation.engine import Engine
+from generation.settings import STARTER
 from generation.vllm_arguments import fields
 from generation.vllm_backend import VllmBackend
 from tests.assistant.conftest import until
@@ -67,6 +68,18 @@ async def test_greedy_text_is_that_of_transformers(generator: Any, started: Call
     found = [await answer(generator, prompt, GREEDY) for prompt in prompts]
     assert [text(pieces) for pieces in found] == [text(pieces) for pieces in expected]
     assert [end(pieces) for pieces in found] == [end(pieces) for pieces in expected]
+
+
+async def test_the_model_that_comes_with_the_program_answers_alike(started: Callable[..., Any]) -> None:
+    """Nothing is special about it: vLLM reads its folder like any other."""
+    questions = [[Message("user", "Hello!")], [Message("user", "Which file formats can I upload?")]]
+    texts = {}
+    for name in ("transformers", "vllm"):
+        async with started(name, model_path=STARTER, precision="fp32") as generator:
+            prompts = [generator.render(question) for question in questions]
+            texts[name] = [text(await answer(generator, prompt, GREEDY)) for prompt in prompts]
+    assert texts["vllm"] == texts["transformers"]
+    assert all(texts["vllm"])
 
 
 @shared

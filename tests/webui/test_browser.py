@@ -126,7 +126,7 @@ async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(ser
     )
     assert active(server) == 1
     await page.click("#chat-stop")
-    assert await until(lambda: active(server) == 0, seconds=1)
+    assert await until(lambda: active(server) == 0, seconds=10)
     await expect(page.locator("#chat-send")).to_be_visible(timeout=PATIENCE)
     await expect(talk).to_contain_text("Stopped.")
     await expect(talk).to_contain_text("1 2 3 4 5")
@@ -176,13 +176,26 @@ async def test_an_older_answer_shows_its_sources_and_a_new_chat_ends_the_answer_
     await expect(cards.first).to_contain_text("18 kilograms", timeout=PATIENCE)
 
     await page.keyboard.press("Control+k")
-    assert await until(lambda: active(server) == 0, seconds=1)
+    assert await until(lambda: active(server) == 0, seconds=10)
     await expect(page.locator("#chat-talk .message")).to_have_count(0, timeout=PATIENCE)
     # What still followed the old answer must not bring it back, neither on the page nor in what the browser keeps.
     await page.wait_for_timeout(500)
     await page.reload()
     await expect(page.locator("#chat-talk .welcome")).to_be_visible(timeout=PATIENCE)
     await expect(page.locator("#chat-talk .message")).to_have_count(0)
+
+
+async def test_a_sample_question_is_answered_from_the_bundled_document(serve: Serve, browser: Browser) -> None:
+    server = await serve()
+    page, _ = await visit(browser, server.url)
+    samples = page.locator("#chat-talk button.example")
+    await expect(samples).to_have_count(3, timeout=PATIENCE)
+    await samples.first.click()
+    await answered(page, "chat")
+    await expect(page.locator("#chat-talk a.cite").first).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator(".side:not(.beside) .card").first).to_contain_text("about-chat-llm-webui.md")
+    await page.reload()
+    await expect(page.locator("#chat-talk a.cite").first).to_be_visible(timeout=PATIENCE)
 
 
 async def test_a_phone_opens_and_closes_the_settings(serve: Serve, browser: Browser) -> None:
@@ -218,7 +231,7 @@ async def test_two_browsers_with_a_llama_never_see_each_others_text(
     # Random weights hardly ever end by themselves: Stop is what ends them, in the engine and not only on the page.
     for page in (one, two):
         await page.keyboard.press("Escape")  # a click would wait for a button that may just have gone
-    assert await until(lambda: active(server) == 0, seconds=1)
+    assert await until(lambda: active(server) == 0, seconds=10)
     assert await answered(one, "chat")
     assert await answered(two, "chat")
     await one.click("#chat-saw button")
@@ -247,7 +260,7 @@ async def test_an_answer_runs_no_script_and_fetches_nothing(serve: Serve, browse
 async def test_without_a_model_retrieval_works_and_chat_says_what_to_do(
     serve: Serve, browser: Browser, files: list[Path]
 ) -> None:
-    server = await serve()
+    server = await serve(model_path="none")
     page, _ = await visit(browser, server.url)
     await expect(page.locator("#status")).to_contain_text("--model-path", timeout=PATIENCE)
     await upload(page, files[:2])

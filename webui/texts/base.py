@@ -31,6 +31,8 @@ class Texts:
 
     welcome: str
     welcome_steps: tuple[str, str, str]
+    samples: tuple[str, str, str]
+    reading_sample: str
     empty_base: str
 
     temperature: str

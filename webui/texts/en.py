@@ -31,6 +31,12 @@ TEXTS = Texts(
         "Press Vectorize and wait until they are ready.",
         "Ask here, and read the answer with its sources.",
     ),
+    samples=(
+        "Which files does the tab LangChain take?",
+        "What does the number behind an answer lead to?",
+        "Where are all documents kept?",
+    ),
+    reading_sample="Reading the sample document…",
     empty_base="The knowledge base “{}” is empty. Add documents in the tab LangChain, then ask again.",
     temperature="Temperature",
     top_p="Top-p",

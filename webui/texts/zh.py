@@ -27,6 +27,13 @@ TEXTS = Texts(
         "点击“向量化”，等待处理完成。",
         "回到这里提问，阅读带来源的回答。",
     ),
+    # The sample document is in English, and so are the packaged models.
+    samples=(
+        "Which files does the tab LangChain take?",
+        "What does the number behind an answer lead to?",
+        "Where are all documents kept?",
+    ),
+    reading_sample="正在读取示例文档…",
     empty_base="知识库“{}”是空的。请先在 LangChain 标签页添加文档，然后再问。",
     temperature="温度",
     top_p="Top-p",
