@@ -75,11 +75,11 @@ def conversations(material: Material, seed: int, progress: Callable[[], float]) 
         part = rng.random()
         if rng.random() < max(0.04, 0.2 - progress()):
             yield _drill(material, rng)
-        elif part < 0.14:
+        elif part < 0.36:
             yield _guide(material, rng)
-        elif part < 0.19:
+        elif part < 0.39:
             yield _beyond(material, rng)
-        elif part < 0.19 + 0.40 * min(1.0, 0.4 + progress()):
+        elif part < 0.39 + 0.32 * min(1.0, 0.4 + progress()):
             yield _asked_by_people(material, rng, progress())
         else:
             yield _made(material, rng, progress())
@@ -145,7 +145,7 @@ def _made(material: Material, rng: random.Random, progress: float) -> Segments:
         question = make(sentence, piece.headings, rng)
         if is_clear(question, sentence, offered):
             pairs.append((question, TOLD.format(sentence.removeprefix("- "), number)))
-    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+    for _ in range(rng.choice((0, 0, 0, 1, 1))):
         other = (
             material.texts[(start + rng.randrange(-60, 100)) % len(material.texts)]
             if rng.random() < 0.5
@@ -223,7 +223,7 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
     # Too many of the answers would else be "do not tell", while passages are short.
     refused = [pair for pair in pairs if pair[1] == NOT_TOLD]
     told_pairs = [pair for pair in pairs if pair[1] != NOT_TOLD]
-    pairs = told_pairs + refused[: max(1, len(told_pairs) // 3)]
+    pairs = told_pairs + refused[: max(rng.randrange(2), len(told_pairs) // 4)]
     rng.shuffle(pairs)
     return _packed(pieces, pairs, rng)
 
