@@ -1,11 +1,12 @@
-"""One table: error class -> status and code per protocol. A new error is its class in its room and its line here."""
+"""One table: error class -> status and code. A new error is its class in its room and its line here.
+
+Knows no protocol: what it gives is a `Fault`, which each protocol writes in its own shape.
+"""
 
 import math
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from assistant import errors as runs
 from generation import base as generation
@@ -26,8 +27,8 @@ class BadRequest(Exception):
         super().__init__(message)
 
 
-class AnswerTimeout(Exception):
-    """The answer took longer than the server's limit."""
+class UnknownModel(Exception):
+    """The request names a model that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,15 @@ class Row:
 
 ERRORS: dict[type[Exception], Row] = {
     BadRequest: Row(400, "bad_request"),
-    AnswerTimeout: Row(408, "timeout"),
+    UnknownModel: Row(404, "model_not_found"),
     ClientDisconnect: Row(499, "client_gone"),  # nobody reads it; without it the log would hold a trace for each
     generation.PromptTooLong: Row(400, "context_length_exceeded"),
+    generation.NotSupported: Row(400, "not_supported"),
     generation.ModelNotReady: Row(503, "model_not_ready"),
     generation.GenerationError: Row(500, "engine_failed"),
     runs.TooManyRuns: Row(QUEUE_FULL, "queue_full"),
     runs.TooManyOfOne: Row(429, "too_many_of_yours"),
+    runs.AnswerTimeout: Row(408, "timeout"),
     runs.WaitedTooLong: Row(503, "waited_too_long"),
     runs.ModelChanged: Row(503, "model_changed"),
     runs.Stopping: Row(503, "stopping"),
@@ -64,6 +67,31 @@ ERRORS: dict[type[Exception], Row] = {
 INTERNAL = Row(500, "internal")
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request is not answered: HTTP status, our code, a sentence, the field it is about ("": none).
+
+    `retry_after`: whole seconds, for the statuses where trying again can help.
+    """
+
+    status: int
+    code: str
+    message: str
+    param: str = ""
+    retry_after: int = RETRY_AFTER
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that go with it in every protocol."""
+        return {"Retry-After": str(self.retry_after)} if self.status in (429, QUEUE_FULL, 503) else {}
+
+
+def fault(error: Exception) -> Fault:
+    """Return what `error` is towards a client."""
+    line = row(error)
+    return Fault(line.status, line.code, sentence(error), getattr(error, "param", ""), _retry_after(error))
+
+
 def row(error: Exception) -> Row:
     """Return the line of the nearest class of `error`, by the order of its bases."""
     return next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), INTERNAL)
@@ -75,35 +103,6 @@ def sentence(error: Exception) -> str:
     return str(error) if known else "Something went wrong in the server; its log says what."
 
 
-def native(error: Exception) -> Response:
-    """Return the answer of the native protocol to `error`: `{"error": {"code", "message", "param"}}`."""
-    line = row(error)
-    return refusal(line.status, line.code, sentence(error), getattr(error, "param", ""), retry_after(error))
-
-
-def retry_after(error: Exception) -> int:
-    """Return the whole seconds after which trying again is worth it."""
+def _retry_after(error: Exception) -> int:
     known: float | None = getattr(error, "retry_after", None)
     return RETRY_AFTER if known is None else min(max(math.ceil(known), 1), LONGEST_RETRY)
-
-
-def refusal(status: int, code: str, message: str, param: str = "", retry: int = RETRY_AFTER) -> Response:
-    """Return an error in the native shape; `retry` is sent where trying again can help."""
-    body = {"code": code, "message": message} | ({"param": param} if param else {})
-    headers = {"Retry-After": str(retry)} if status in (429, QUEUE_FULL, 503) else None
-    return JSONResponse({"error": body}, status, headers)
-
-
-async def on_error(_: Request, error: Exception) -> Response:
-    """Answer an error that a route raised."""
-    return native(error)
-
-
-async def on_http_error(_: Request, error: Exception) -> Response:
-    """Answer what the framework refused: no such path, method or body size."""
-    if not isinstance(error, HTTPException):
-        return native(error)
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    answer = refusal(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail))
-    answer.headers.update(error.headers or {})
-    return answer

@@ -1,7 +1,7 @@
 """The guard in front of everything, the page included: host, origin, key, body size, security headers.
 
-One ASGI layer, so that no route can be reached around it. Knows no route but its own login; knows no protocol, so its
-refusals have the native shape (a browser that wants a page gets the login page).
+One ASGI layer, so that no route can be reached around it. Knows no route but its own login; refuses in the shape of the
+protocol that the path belongs to (a browser that wants a page gets the login page).
 Sources: DNS rebinding and cross-site WebSocket hijacking as in the threats S-44 to S-46; the policy of threats 6.4.
 """
 
@@ -14,14 +14,15 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import refusal
+from api.errors import Fault
 from api.keys import Keys
 from api.login import LOGIN_PATH, login, login_page
+from api.protocols import PROTOCOLS, of
 from api.settings import ApiSettings
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN_PATH})
 """Paths that answer without a key: health for the gateway, and the login itself."""
-UPLOAD_PATH = "/gradio_api/upload"
+UPLOADS = ("/gradio_api/upload", *(path for protocol in PROTOCOLS for path in protocol.uploads))
 PAGE_PATH = "/gradio_api/"
 PAGE_BODY_MIB = 16
 """The page's own calls carry its conversation, which outgrows the limit of one API request."""
@@ -94,7 +95,7 @@ class Guard:
 
     def _largest(self, path: str) -> int:
         """Return the largest body that `path` takes, in MiB."""
-        if path.endswith(UPLOAD_PATH):
+        if path.endswith(UPLOADS):
             return self._settings.max_upload
         return PAGE_BODY_MIB if PAGE_PATH in path else self._settings.max_body
 
@@ -103,30 +104,34 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._host_allowed(hosts[0]):
             name = "--allowed-host"
-            return refusal(
-                400,
-                "host_not_allowed",
-                f"This server does not answer under this host name; start it with {name} NAME to allow it.",
+            return of(path).refuse(
+                Fault(
+                    400,
+                    "host_not_allowed",
+                    f"This server does not answer under this host name; start it with {name} NAME to allow it.",
+                )
             )
         entitled = self._keys.admit(headers.getlist("authorization"), headers.get("cookie", ""))
         bearer = self._keys.has_keys and self._keys.admit(headers.getlist("authorization"), "")
         if not bearer and not self._origin_allowed(scope, headers, hosts[0]):
-            return refusal(
-                403,
-                "origin_not_allowed",
-                "Another web page may not call this server; start it with --allowed-origin to allow it.",
+            return of(path).refuse(
+                Fault(
+                    403,
+                    "origin_not_allowed",
+                    "Another web page may not call this server; start it with --allowed-origin to allow it.",
+                )
             )
         if not entitled and path not in OPEN_PATHS and not _is_preflight(scope, headers):
             if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
                 return login_page(self._settings.root_path)
-            return refusal(401, "unauthorized", "Send one of the server's keys in the header Authorization.")
+            return of(path).refuse(Fault(401, "unauthorized", "Send one of the server's keys in the header Authorization."))
         return self._too_large(headers, path)
 
     def _too_large(self, headers: Headers, path: str) -> Response | None:
         # Bodies that do not declare their length are counted as they come in, by the middleware inside.
         declared, largest = headers.get("content-length", ""), self._largest(path)
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > largest * MIB:
-            return refusal(413, "too_large", f"This request is over the limit of {largest} MiB.")
+            return of(path).refuse(Fault(413, "too_large", f"This request is over the limit of {largest} MiB."))
         return None
 
     def _host_allowed(self, header: str) -> bool:

@@ -3,21 +3,20 @@
 Source: the old service's articles and clients, `docs/api` and wire.md section 3. Knows no answer.
 """
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api import json_body
 from api.errors import BadRequest
 from assistant.assistant import Mode, Question
 from generation.base import Message, Sampling
 
 LONGEST_PROMPT = 200_000
 """Characters; longer texts are refused before they are tokenised."""
-HINTS = "usual mistakes: a missing comma, a comma after the last field, True or None instead of true or null"
 FORM = re.compile(r"prompt=|(?:[^\s&=]+=[^\s&]*&)+prompt=\S*\s*\Z")
 
 Text = Annotated[str, Field(max_length=LONGEST_PROMPT)]
@@ -76,10 +75,7 @@ class NativeRequest:
 
 def parse(body: bytes, content_type: str) -> NativeRequest:
     """Return the request in `body`; raises `BadRequest` naming the place."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8 (byte {error.start}).") from None
+    text = json_body.decode(body)
     if not text.strip():
         raise BadRequest("The body is empty: send the question, or JSON with a field prompt.", "prompt")
     if content_type.lower().startswith("multipart/"):
@@ -97,12 +93,10 @@ def _object(text: str, content_type: str) -> tuple[dict[str, Any] | None, bool]:
     labelled = "json" in content_type.lower()
     if stripped.startswith("{"):
         try:
-            return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates), False
-        except json.JSONDecodeError as error:
+            return json_body.parse(text), False
+        except json_body.NotJson:
             if labelled or '"prompt"' in text or '"input_ids"' in text:
-                raise BadRequest(f"The body is not JSON: line {error.lineno}, column {error.colno}; {HINTS}.") from None
-        except (RecursionError, ValueError):
-            raise BadRequest("The JSON is nested too deeply or holds a number that is too long.") from None
+                raise
     elif labelled:
         raise BadRequest('The body is labelled JSON but is not a JSON object like {"prompt": "..."}.')
     # curl gives the label of a form to everything; a form with a space in it is none, unless its first field says so.
@@ -115,41 +109,20 @@ def _object(text: str, content_type: str) -> tuple[dict[str, Any] | None, bool]:
     return None, False
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise BadRequest(f"{name} is not a number in JSON.")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise BadRequest("A field appears twice in the JSON.")
-    return fields
-
-
 def _validate(values: dict[str, Any], form: bool) -> NativeBody:
-    # JSON says what type a value has, so a string is no number there; a form has nothing but strings.
     given = {key: value for key, value in values.items() if not (key in ("stop", "stop_sequences") and value == "")}
-    try:
-        parsed = NativeBody.model_validate(given, strict=not form)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"][:2])[:80]
-        raise BadRequest(f"{field}: {first['msg'].removeprefix('Value error, ')}.", field) from None
-    _sound(parsed.prompt, parsed.system_prompt, parsed.knowledge_base, *(text for pair in parsed.history for text in pair))
+    parsed = json_body.validate(NativeBody, given, strict=not form)
+    _sound(parsed.prompt)
     return parsed
 
 
-def _sound(*texts: str) -> str:
-    """Return the first text; raises `BadRequest` for a blank one and for halves of characters."""
-    if not texts[0].strip():
+def _sound(prompt: str) -> str:
+    """Return the question; raises `BadRequest` for a blank or over-long one."""
+    if not prompt.strip():
         raise BadRequest("prompt: the question is blank.", "prompt")
-    if len(texts[0]) > LONGEST_PROMPT:
+    if len(prompt) > LONGEST_PROMPT:
         raise BadRequest(f"prompt: at most {LONGEST_PROMPT:,} characters.", "prompt")
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        raise BadRequest("A text holds half of a character (a lone surrogate).") from None
-    return texts[0]
+    return prompt
 
 
 def _question(body: NativeBody) -> Question:

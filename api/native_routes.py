@@ -1,8 +1,5 @@
 """The native protocol over HTTP: `POST /` with a string or JSON, answered whole. Encodes a `Run`; decides nothing."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -10,18 +7,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from api.errors import AnswerTimeout, BadRequest
+from api.answering import text_of, whole
+from api.errors import BadRequest, Fault
 from api.native_request import NativeRequest, parse
 from api.principal import principal
-from api.settings import ApiSettings
+from api.protocol import Protocol
+from api.settings import ServerSettings
 from assistant.assistant import Assistant
-from assistant.citations import find, mend
+from assistant.citations import find
 from assistant.prompt import where
 from assistant.run import Run
 from knowledge.base import Passage
 
 
-def routes(assistant: Assistant, settings: ApiSettings) -> APIRouter:
+def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
     """Return the route of the native protocol."""
     router = APIRouter(tags=["native"])
 
@@ -33,45 +32,23 @@ def routes(assistant: Assistant, settings: ApiSettings) -> APIRouter:
             raise BadRequest("use_stream_chat: this version answers whole; leave the field out.", "use_stream_chat")
         who = principal(request, bool(settings.keys))
         run = await assistant.ask(replace(asked.question, principal=who))
-        async with _reader(request, run):
-            await run.begun()  # the wait for its turn has a limit of its own
-            async with _deadline(settings.request_timeout):
-                await run.wait()
+        await whole(request, run, settings.request_timeout)
         return _encode(asked, run, request.headers.get("accept", ""))
 
     return router
 
 
-@asynccontextmanager
-async def _reader(request: Request, run: Run) -> AsyncIterator[None]:
-    """Stop the model when the client has gone, or when we leave for any other reason."""
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        run.cancel()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watcher.cancel()
-        run.cancel()
+def refuse(fault: Fault) -> Response:
+    """Return `{"error": {"code", "message", "param"}}`."""
+    body = {"code": fault.code, "message": fault.message} | ({"param": fault.param} if fault.param else {})
+    return JSONResponse({"error": body}, fault.status, fault.headers)
 
 
-@asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():  # an engine's own
-            raise
-        raise AnswerTimeout(f"The answer took longer than {seconds:g} s (--request-timeout).") from None
+PROTOCOL = Protocol("native", ("/",), routes, refuse)
 
 
 def _encode(asked: NativeRequest, run: Run, accept: str) -> Response:
-    text = mend(run.text, len(run.sources)) if run.mode == "knowledge" else run.text
+    text = text_of(run)
     if asked.bare and "application/json" not in accept:
         if "text/plain" in accept:
             return PlainTextResponse(text)

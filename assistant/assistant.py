@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from assistant.prompt import count, fit, where
+from assistant.prompt import count, fit, fit_raw, where
 from assistant.run import Run
 from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
-from generation.base import Message, Piece, Sampling, Usage
+from generation.base import Generator, Message, NotSupported, Piece, Sampling, Usage
 from generation.engine import Engine
 from knowledge.base import Passage
 from knowledge.library import Library
@@ -26,6 +26,7 @@ Mode = Literal["chat", "retrieval", "knowledge"]
 class Question:
     """What a door parsed: system turns and history in `messages`, the question last; `top_k` None: the setting.
 
+    `raw`: the last message is the prompt itself, without a chat template, and the only one; for the mode chat.
     `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
     """
 
@@ -35,6 +36,7 @@ class Question:
     top_k: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
     principal: str = ""
+    raw: bool = False
 
     @property
     def text(self) -> str:
@@ -53,7 +55,8 @@ class Assistant:
         """Start the answer to `question`, or put it into the line, and return its run.
 
         Raises, before anything runs: `knowledge.base.KnowledgeError` (unknown or empty base, embedder not ready),
-        `generation.base.ModelNotReady`, `generation.base.PromptTooLong`, `assistant.errors.TooManyRuns` and `Stopping`.
+        `generation.base.ModelNotReady`, `PromptTooLong` and `NotSupported` of the same room,
+        `assistant.errors.TooManyRuns` and `Stopping`.
         """
         asked = time.monotonic()
         try:
@@ -84,15 +87,29 @@ class Assistant:
     async def _answer(self, question: Question, asked: float) -> Run:
         """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
         generator, grounded = self.engine.generator, question.mode == "knowledge"
+        _check(question, generator)
         passages = await self._retrieve(question) if grounded else []
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
-        fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
+        if question.raw:
+            fitted = await asyncio.to_thread(fit_raw, generator, question.text, wanted)
+        else:
+            fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
         self.runs.start(run, generator.stream(fitted.prompt, sampling))
         return run
+
+
+def _check(question: Question, generator: Generator) -> None:
+    """Raise `NotSupported` for what the engine cannot do, before it costs anything."""
+    if question.sampling.num_beams > 1 and "beams" not in generator.features:
+        raise NotSupported("Beam search (num_beams above 1) works on the backend transformers only.")
+    if question.raw and "raw" not in generator.features:
+        raise NotSupported("Prompts without a chat template are not possible on this backend.")
+    if question.raw and question.mode != "chat":
+        raise NotSupported("A prompt without a chat template cannot hold passages: ask with a template, or without documents.")
 
 
 async def _listing(passages: Sequence[Passage]) -> AsyncGenerator[Piece, None]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 CITATION = re.compile(r"(\s?)\[(\d{1,3}(?:\s*[,，]\s*\d{1,3})*)\](?!\()")
 """Numbers in brackets; what is followed by `(` is a Markdown link."""
 
+UNFINISHED = re.compile(r"\s?(?:\[[\d\s,，]*\]?)?\Z")
+"""The end of a text where a citation may be on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Citations:
@@ -39,6 +42,29 @@ def rewrite(text: str, offered: int, show: Callable[[list[int]], str]) -> str:
 def mend(text: str, offered: int) -> str:
     """Return `text` without the citation numbers that were never offered; the rest stays to the letter."""
     return rewrite(text, offered, lambda numbers: f"[{', '.join(map(str, numbers))}]")
+
+
+class Mender:
+    """`mend` for a text that comes in stretches: what it returns, joined, is the whole text mended.
+
+    Holds back what may still become a citation: a bracket that is open or has just been closed, and the blank before it.
+    """
+
+    def __init__(self, offered: int) -> None:
+        self._offered = offered
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Return what is certain after `text`."""
+        text = self._held + text
+        unfinished = UNFINISHED.search(text) if self._offered else None
+        certain = unfinished.start() if unfinished else len(text)
+        self._held = text[certain:]
+        return mend(text[:certain], self._offered)
+
+    def end(self) -> str:
+        """Return what was held back, when nothing more comes."""
+        return mend(self._held, self._offered)
 
 
 def _numbers(match: re.Match[str]) -> list[int]:

@@ -6,6 +6,7 @@ Error tree::
     ├── UnknownRun          no run of this id (never was, or long forgotten)
     ├── TooManyRuns         as many answers are running and waiting as the server takes
     │   └── TooManyOfOne    as many of one person's answers as it takes
+    ├── AnswerTimeout       the answer took longer than the server's limit
     ├── WaitedTooLong       the turn did not come within the time that one may wait
     ├── ModelChanged        the model was changed before the answer was finished
     └── Stopping            the server is being stopped
@@ -30,6 +31,10 @@ class TooManyRuns(RunError):
 
 class TooManyOfOne(TooManyRuns):
     """One person has too many answers running and waiting."""
+
+
+class AnswerTimeout(RunError):
+    """The answer took too long."""
 
 
 class WaitedTooLong(RunError):

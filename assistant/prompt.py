@@ -99,6 +99,15 @@ def fit(
     return Fitted(prompt, counts, tuple(kept), min(left_out, len(turns) - 1), tuple(passages[len(kept) :]))
 
 
+def fit_raw(generator: Generator, text: str, max_tokens: int) -> Fitted:
+    """Return `text` as a prompt without a template; nothing of it is left out. Raises `PromptTooLong`, `NotSupported`."""
+    prompt, context = generator.raw(text), generator.context_length
+    total = len(prompt.token_ids)
+    if total + LEAST_ANSWER > context:
+        raise PromptTooLong(total, context, LEAST_ANSWER)
+    return Fitted(prompt, TokenCounts(0, 0, 0, total, total, min(max_tokens, context - total), context))
+
+
 def count(generator: Generator, text: str) -> int:
     """Return the tokens of `text`, to one or two: where text and template meet, they may merge into one."""
     return len(_render(generator, [], [], text, []).token_ids) - len(_render(generator, [], [], "", []).token_ids)

@@ -108,17 +108,28 @@ class Run:
         if self.error is not None:
             raise self.error
 
-    async def follow(self, after: int = 0) -> AsyncGenerator[Piece, None]:
-        """Yield the pieces from number `after` on, waiting for new ones; raises the run's error at its end if it failed."""
+    async def batches(self, after: int = 0) -> AsyncGenerator[Sequence[Piece], None]:
+        """Yield the pieces from number `after` on, all at once that came since the reader last asked; waits for new ones.
+
+        Raises the run's error at its end if it failed.
+        """
         while True:
-            while after < len(self._pieces):
-                yield self._pieces[after]
-                after += 1
-            if self.done:
+            if pieces := self._pieces[after:]:
+                after += len(pieces)
+                yield pieces
+            elif self.done:
                 break
-            await self._news.wait()
+            else:
+                await self._news.wait()
         if self.error is not None:
             raise self.error
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[Piece, None]:
+        """Yield the pieces of `batches`, one by one."""
+        async with aclosing(self.batches(after)) as batches:
+            async for pieces in batches:
+                for piece in pieces:
+                    yield piece
 
     async def wait(self) -> None:
         """Return when the run has ended; raises its error if it failed."""

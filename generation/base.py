@@ -6,6 +6,7 @@ Error tree::
     ├── ModelNotReady       still loading, failed to load, or no model configured
     ├── ModelUnusable       the model folder (or hub id) cannot be served; told before the port opens where possible
     ├── PromptTooLong       the prompt does not fit the context
+    ├── NotSupported        this engine cannot do what the request asks for
     └── EngineFailed        the engine broke while it generated
 """
 
@@ -15,6 +16,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled"]
+Feature = Literal["beams", "raw"]
+"""What not every engine can: beam search (`Sampling.num_beams`), prompts without a chat template (`Generator.raw`)."""
 
 
 class GenerationError(Exception):
@@ -40,6 +43,10 @@ class PromptTooLong(GenerationError):
         )
 
 
+class NotSupported(GenerationError):
+    """The engine cannot do what was asked for; the text says what, and which can."""
+
+
 class EngineFailed(GenerationError):
     """The engine stopped in the middle of this answer; other requests go on."""
 
@@ -59,8 +66,7 @@ class Sampling:
     `max_tokens` None: as many as the context has left. `temperature` 0: greedy. `top_k` 0: off. `top_p` in (0, 1].
     `repetition_penalty` 1.0: off (Keskar et al. 2019, CTRL). `stop`: strings that end the answer and are not part of it.
     `seed`: the same seed and prompt give the same text on the same engine and machine, up to rounding where requests
-    share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole (engines
-    that cannot search give an ordinary answer).
+    share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole.
     """
 
     max_tokens: int | None = None
@@ -108,7 +114,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model is given: the messages, their text by the chat template, and the token ids, shape (n,)."""
+    """What the model is given: the messages (none: a raw prompt), their text by the chat template, the ids, shape (n,)."""
 
     messages: tuple[Message, ...]
     text: str
@@ -135,6 +141,15 @@ class Generator(Protocol):
 
     def render(self, messages: Sequence[Message]) -> Prompt:
         """Return the prompt by the model's own chat template; text of messages never becomes control tokens."""
+        ...
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What this engine can of that which not every engine can; the rest must not be asked of it."""
+        ...
+
+    def raw(self, text: str) -> Prompt:
+        """Return `text` as the prompt itself, control tokens in it read as such; for engines with the feature `raw`."""
         ...
 
     def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:

@@ -85,6 +85,10 @@ class ChatTemplate:
         except TemplateError:
             return self._render_merged(messages, neutral)
 
+    def raw(self, text: str) -> Prompt:
+        """Return `text` as a prompt without a template, begun as this tokenizer begins texts."""
+        return Prompt((), text, tuple(self.tokens.whole(text)))
+
     def _render_merged(self, messages: Sequence[Message], neutral: list[Message]) -> Prompt:
         try:
             return self._render(messages, merged(neutral))

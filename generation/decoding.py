@@ -25,7 +25,6 @@ class Decoder:
 
     def __init__(self, model: Any, end_ids: frozenset[int]) -> None:
         self._model, self._end_ids = model, end_ids
-        self.vocabulary = int(model.get_input_embeddings().num_embeddings)
         # Logits of the whole prompt would be (prompt x vocabulary) floats; most models can leave them out.
         accepted = inspect.signature(model.forward).parameters
         self._only_last: dict[str, int] = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}

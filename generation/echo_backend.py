@@ -12,19 +12,21 @@ import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from generation.answer_limit import answer_limit
 from generation.base import (
+    Feature,
     FinishReason,
     Measures,
     Message,
     ModelNotReady,
     Piece,
     Prompt,
-    PromptTooLong,
     Report,
     Sampling,
     Usage,
 )
 from generation.settings import GenerationSettings
+from generation.slots import Slots
 from generation.stop_strings import StopStrings
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -62,11 +64,15 @@ class EchoGenerator:
     def __init__(self, settings: GenerationSettings) -> None:
         self.name = settings.model_name
         self.context_length = settings.echo_context
-        self.active_generations = 0
         self.generated_tokens_total = 0
         self._delay = settings.echo_delay
-        self._slots = asyncio.Semaphore(settings.max_concurrent)
+        self._slots = Slots(settings.max_concurrent)
         self._closed = False
+
+    @property
+    def active_generations(self) -> int:
+        """Answers on the engine."""
+        return self._slots.active
 
     def render(self, messages: Sequence[Message]) -> Prompt:
         """Return `role: content` lines; echo has no control tokens that a message could imitate."""
@@ -74,26 +80,27 @@ class EchoGenerator:
         ids = tuple(zlib.crc32(token.encode("utf-8", "surrogatepass")) for token in tokens(text))
         return Prompt(tuple(messages), text, ids)
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Raw prompts; there is nothing to search in."""
+        return frozenset({"raw"})
+
+    def raw(self, text: str) -> Prompt:
+        """Return `text` as the prompt itself."""
+        return Prompt((), text, tuple(zlib.crc32(token.encode("utf-8", "surrogatepass")) for token in tokens(text)))
+
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield one token a piece; see `Generator`."""
         if self._closed:
             raise ModelNotReady("The server is shutting down.")
-        room = self.context_length - len(prompt.token_ids)
-        if room < 1:
-            raise PromptTooLong(len(prompt.token_ids), self.context_length)
-        limit = room if sampling.max_tokens is None else min(room, sampling.max_tokens)
-        async with self._slots:
-            self.active_generations += 1
-            try:
-                async with aclosing(self._pieces(prompt, sampling, limit)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            finally:
-                self.active_generations -= 1
+        limit = answer_limit(prompt, sampling, self.context_length)
+        async with self._slots, aclosing(self._pieces(prompt, sampling, limit)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _pieces(self, prompt: Prompt, sampling: Sampling, limit: int) -> AsyncGenerator[Piece, None]:
         stops, made = StopStrings(sampling.stop), 0
-        answer = tokens(reply(prompt.messages, self.context_length))
+        answer = tokens(reply(prompt, self.context_length))
         for token in answer[:limit]:
             await asyncio.sleep(self._delay)
             if self._closed:
@@ -117,9 +124,9 @@ class EchoGenerator:
         self._closed = True
 
 
-def reply(messages: Sequence[Message], most: int) -> str:
+def reply(prompt: Prompt, most: int) -> str:
     """Return the answer to the last user message; `most` bounds what `[[count N]]` can ask for."""
-    said = next((message.content for message in reversed(messages) if message.role == "user"), "")
+    said = next((message.content for message in reversed(prompt.messages) if message.role == "user"), prompt.text)
     if count := _COUNT.search(said):
         return " ".join(str(number) for number in range(1, min(int(count[1]), most) + 1))
     start = _PASSAGE_ONE.search(said)

@@ -5,19 +5,20 @@ The remote templates and tokenizes by itself: it is sent the messages, with cont
 are zeros, as many as the text may have. `Usage` has the numbers of the remote. Knows no wire.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from generation.answer_limit import answer_limit
 from generation.base import (
     EngineFailed,
+    Feature,
     FinishReason,
     Measures,
     Message,
     ModelNotReady,
+    NotSupported,
     Piece,
     Prompt,
-    PromptTooLong,
     Sampling,
     Usage,
 )
@@ -27,6 +28,7 @@ from generation.openai_connection import Connection
 from generation.openai_stream import Closing, RemoteStream
 from generation.openai_wire import Dialect
 from generation.settings import GenerationSettings
+from generation.slots import Slots
 from generation.stop_strings import StopStrings
 from generation.token_estimate import tokens_of
 
@@ -39,14 +41,18 @@ class OpenAIGenerator:
     ) -> None:
         self.name = name
         self.context_length = context
-        self.active_generations = 0
         self.generated_tokens_total = 0
         self._prompt_tokens_total = 0
         self._cached_tokens_total = 0
         self._template = template
         self._markers = ControlMarkers(template.tokens.control_texts if template else ())
         self._remote = RemoteStream(connection, Dialect(settings.model_path or "", self._markers), settings)
-        self._slots = asyncio.Semaphore(settings.max_concurrent)
+        self._slots = Slots(settings.max_concurrent)
+
+    @property
+    def active_generations(self) -> int:
+        """Answers on the engine."""
+        return self._slots.active
 
     def render(self, messages: Sequence[Message]) -> Prompt:
         """Return the prompt by the tokenizer of the settings, else readable and with room for the tokens it may have."""
@@ -57,17 +63,21 @@ class OpenAIGenerator:
         text = "".join(f"{message.role}: {message.content}\n\n" for message in neutral) + "assistant:"
         return Prompt(tuple(messages), text, (0,) * tokens_of(neutral))
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """None: the remote is asked for answers to messages."""
+        return frozenset()
+
+    def raw(self, text: str) -> Prompt:
+        """Raise `NotSupported`."""
+        raise NotSupported("Prompts without a chat template are not sent to a remote engine.")
+
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield the answer; see `Generator`. Raises `PromptTooLong`, `ModelNotReady`, `EngineFailed`."""
         limit = self._limit(prompt, sampling)
-        async with self._slots:
-            self.active_generations += 1
-            try:
-                async with aclosing(self._pieces(prompt, sampling, limit)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            finally:
-                self.active_generations -= 1
+        async with self._slots, aclosing(self._pieces(prompt, sampling, limit)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     def measures(self) -> Measures:
         """Return the answers on their way, and the tokens ever sent and received; of the remote's memory nothing is known."""
@@ -83,10 +93,8 @@ class OpenAIGenerator:
         """Return how many tokens the answer may have, None for as many as there are left; the remote counts exactly."""
         if self._remote.closed:
             raise ModelNotReady("The server is shutting down.")
-        room = self.context_length - len(prompt.token_ids)
-        if room < 1:
-            raise PromptTooLong(len(prompt.token_ids), self.context_length)
-        return None if sampling.max_tokens is None else min(room, sampling.max_tokens)
+        limit = answer_limit(prompt, sampling, self.context_length)
+        return None if sampling.max_tokens is None else limit
 
     async def _pieces(self, prompt: Prompt, sampling: Sampling, limit: int | None) -> AsyncGenerator[Piece, None]:
         stops, made = StopStrings(sampling.stop), 0

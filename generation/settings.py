@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from configs.settings import Settings
-from generation.base import Backend
+from generation.base import Backend, ModelUnusable
 from generation.families import FAMILIES
 
 BACKENDS = {
@@ -145,6 +145,13 @@ class GenerationSettings(Settings):
     def model(self) -> str | None:
         """The folder or hub id of the model, None where there is to be none."""
         return str(STARTER_FOLDER) if self.model_path == STARTER else self.model_path
+
+    @property
+    def needed_model(self) -> str:
+        """The same, for an engine that cannot do without; raises `ModelUnusable` where there is none."""
+        if self.model is None:
+            raise ModelUnusable("No model is configured. Start with --model-path FOLDER (or a hub id like Qwen/Qwen3-0.6B).")
+        return self.model
 
     @property
     def model_name(self) -> str:

@@ -44,6 +44,12 @@ class Tokens:
         """Return the ids of `text`, control tokens read as such, nothing added around; `first` as in `literal`."""
         return self._ids(self._plain, text) if first or not self._prefixes else self._behind(self._plain, text)
 
+    def whole(self, text: str) -> list[int]:
+        """Return the ids of `text` as a whole input: control tokens read as such, begun and ended as the tokenizer does."""
+        ids: list[int] = self._plain.encode(text, add_special_tokens=True).ids
+        # Who writes the template by hand writes the first token too.
+        return ids[1:] if len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.special_ids else ids
+
     def controls(self, ids: list[int]) -> list[int]:
         """Return the control ids among `ids`, in order."""
         return [number for number in ids if number in self.control_ids]

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generation import hub, preflight
-from generation.base import ModelUnusable, Report
+from generation.base import Report
 from generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from generation.transformers_generator import TransformersGenerator
-
-NO_MODEL = "No model is configured. Start with --model-path FOLDER (or a hub id like Qwen/Qwen3-0.6B)."
 
 
 class TransformersBackend:
@@ -36,7 +34,7 @@ class TransformersBackend:
     def load(self, report: Report) -> "TransformersGenerator":
         """Download what is missing, verify, load, and compute once; raises `ModelUnusable`."""
         report("looking at the model")
-        folder = self._locate() or hub.download(self._model_path, self._settings.hub_cache, report)
+        folder = self._locate() or hub.download(self._settings.needed_model, self._settings.hub_cache, report)
         preflight.check(folder)
         preflight.verify_checksums(folder, report)
         report("loading the libraries")
@@ -59,11 +57,5 @@ class TransformersBackend:
         report("ready", 1.0)
         return made
 
-    @property
-    def _model_path(self) -> str:
-        if self._settings.model is None:
-            raise ModelUnusable(NO_MODEL)
-        return self._settings.model
-
     def _locate(self) -> Path | None:
-        return hub.locate(self._model_path, self._settings.hub_cache)
+        return hub.locate(self._settings.needed_model, self._settings.hub_cache)

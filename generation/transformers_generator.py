@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import torch
 
 from generation.answer import Answer
-from generation.base import EngineFailed, Measures, Message, ModelNotReady, Piece, Prompt, PromptTooLong, Sampling
+from generation.answer_limit import answer_limit, check_vocabulary
+from generation.base import Feature, Measures, Message, ModelNotReady, Piece, Prompt, Sampling
 from generation.batch import Batch
 from generation.batch_engine import BatchEngine
 from generation.beam_search import BeamSearch
@@ -89,11 +90,21 @@ class TransformersGenerator:
         """Return the prompt by the chat template; blocks for as long as tokenising takes."""
         return self._template.render(messages)
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Beam search and raw prompts."""
+        return frozenset({"beams", "raw"})
+
+    def raw(self, text: str) -> Prompt:
+        """Return `text` as the prompt itself; blocks for as long as tokenising takes."""
+        return self._template.raw(text)
+
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield the answer; see `Generator`. Raises `PromptTooLong`, `ModelNotReady`, `EngineFailed`."""
         if self._closed:
             raise ModelNotReady("The server is shutting down.")
-        limit = self._limit(prompt, sampling)
+        limit = answer_limit(prompt, sampling, self.context_length)
+        check_vocabulary(prompt, self._vocabulary)
         answer = Answer(prompt, sampling, limit, self._template.tokens, self._stop, self._tally)
         engine = self._engine if sampling.num_beams == 1 else self._beams
         engine.add(answer)
@@ -119,16 +130,6 @@ class TransformersGenerator:
         await asyncio.gather(asyncio.to_thread(self._engine.close), asyncio.to_thread(self._beams.close))
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-    def _limit(self, prompt: Prompt, sampling: Sampling) -> int:
-        """Return how many tokens the answer may have; raise if the model cannot read the prompt."""
-        used = len(prompt.token_ids)
-        if used >= self.context_length:
-            raise PromptTooLong(used, self.context_length)
-        if not used or max(prompt.token_ids) >= self._vocabulary:
-            raise EngineFailed("The tokenizer and the weights of this model do not belong together.")
-        room = self.context_length - used
-        return room if sampling.max_tokens is None else min(room, sampling.max_tokens)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> set[int]:

@@ -44,7 +44,7 @@ class VllmBackend:
     def load(self, report: Report) -> "VllmGenerator":
         """Download what is missing, verify, start vLLM's processes; raises `ModelUnusable`."""
         report("looking at the model")
-        folder = self._locate() or hub.download(self._model_path, self._settings.hub_cache, report)
+        folder = self._locate() or hub.download(self._settings.needed_model, self._settings.hub_cache, report)
         preflight.check(folder)
         preflight.verify_checksums(folder, report)
         report("loading the libraries")
@@ -76,14 +76,8 @@ class VllmBackend:
         vllm_arguments.served_adapter(self._settings)
         return vllm_arguments.arguments(self._settings, vllm_arguments.fields(), on_cpu)
 
-    @property
-    def _model_path(self) -> str:
-        if self._settings.model is None:
-            raise ModelUnusable("No model is configured. Start with --model-path FOLDER (or a hub id like Qwen/Qwen3-0.6B).")
-        return self._settings.model
-
     def _locate(self) -> Path | None:
-        return hub.locate(self._model_path, self._settings.hub_cache)
+        return hub.locate(self._settings.needed_model, self._settings.hub_cache)
 
 
 def _config(folder: Path) -> Any:

@@ -23,8 +23,10 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.loggers import StatLoggerBase
 
+from generation.answer_limit import answer_limit, check_vocabulary
 from generation.base import (
     EngineFailed,
+    Feature,
     FinishReason,
     GenerationError,
     Measures,
@@ -33,19 +35,17 @@ from generation.base import (
     ModelUnusable,
     Piece,
     Prompt,
-    PromptTooLong,
     Sampling,
     Usage,
 )
 from generation.chat_template import ChatTemplate
+from generation.choice import COLDEST
 from generation.detokenizer import Detokenizer
 from generation.lifeline import Lifeline
 from generation.stop_strings import StopStrings
 
 HEARTBEAT = 0.5
 """Seconds between two looks whether vLLM's processes live."""
-COLDEST = 1e-4
-"""Below this temperature the choice is greedy, as on the other engines."""
 _REASONS: dict[str | None, FinishReason | None] = {None: None, "length": "length", "abort": "cancelled"}
 
 
@@ -110,6 +110,15 @@ class VllmGenerator:
         """Return the prompt by the chat template; blocks for as long as tokenising takes."""
         return self._template.render(messages)
 
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Raw prompts; vLLM has given up beam search in its engine."""
+        return frozenset({"raw"})
+
+    def raw(self, text: str) -> Prompt:
+        """Return `text` as the prompt itself; blocks for as long as tokenising takes."""
+        return self._template.raw(text)
+
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """Yield the answer; see `Generator`. Raises `PromptTooLong`, `ModelNotReady`, `EngineFailed`."""
         if self._closed:
@@ -160,14 +169,10 @@ class VllmGenerator:
 
     def _parameters(self, prompt: Prompt, sampling: Sampling) -> SamplingParams:
         """Return vLLM's form of `sampling`; raises if the model cannot read the prompt."""
-        used = len(prompt.token_ids)
-        if used >= self.context_length:
-            raise PromptTooLong(used, self.context_length)
-        if not used or max(prompt.token_ids) >= self._vocabulary:
-            raise EngineFailed("The tokenizer and the weights of this model do not belong together.")
-        room = self.context_length - used
+        limit = answer_limit(prompt, sampling, self.context_length)
+        check_vocabulary(prompt, self._vocabulary)
         return SamplingParams(
-            max_tokens=room if sampling.max_tokens is None else min(room, sampling.max_tokens),
+            max_tokens=limit,
             temperature=0.0 if sampling.temperature < COLDEST else sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,

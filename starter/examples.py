@@ -223,7 +223,7 @@ def _asked_by_people(material: Material, rng: random.Random, progress: float) ->
     # Too many of the answers would else be "do not tell", while passages are short.
     refused = [pair for pair in pairs if pair[1] == NOT_TOLD]
     told_pairs = [pair for pair in pairs if pair[1] != NOT_TOLD]
-    pairs = told_pairs + refused[: max(rng.randrange(2), len(told_pairs) // 4)]
+    pairs = told_pairs + refused[: max(rng.randrange(2) if told_pairs else 1, len(told_pairs) // 4)]
     rng.shuffle(pairs)
     return _packed(pieces, pairs, rng)
 

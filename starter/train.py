@@ -131,16 +131,22 @@ def padded(rows: list[Encoded]) -> Batch:
 
 
 def ahead(source: Iterator[Batch]) -> Iterator[Batch]:
-    """Make batches in a thread while the model computes."""
-    waiting: queue.Queue[Batch] = queue.Queue(8)
+    """Make batches in a thread while the model computes; what goes wrong there is raised here."""
+    waiting: queue.Queue[Batch | Exception] = queue.Queue(8)
 
     def fill() -> None:
-        for batch in source:
-            waiting.put(batch)
+        try:
+            for batch in source:
+                waiting.put(batch)
+        except Exception as error:
+            waiting.put(error)
 
     threading.Thread(target=fill, daemon=True).start()
     while True:
-        yield waiting.get()
+        made = waiting.get()
+        if isinstance(made, Exception):
+            raise made
+        yield made
 
 
 def loss_of(model: LlamaForCausalLM, batch: Batch, device: str) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """The two entry points as processes, from another folder: help, refusals, answers, and their end."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -9,8 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,71 +15,19 @@ import pytest
 
 from generation.settings import BACKENDS
 from tests.generation.openai_server import MODEL, EchoServer, serving
+from tests.server_process import ENVIRONMENT, PATIENCE, Server, free_port
 from tests.tiny_llama import make_tiny_llama
 
 ROOT = Path(__file__).resolve().parent.parent
 API, WEBUI = "api/api_server.py", "webui/webui_server.py"
 PROGRAMS = [API, WEBUI]
 HEAVY = {"gradio", "torch", "fastapi", "transformers", "sentence_transformers", "faiss", "uvicorn", "numpy", "vllm"}
-PATIENCE = 120.0
-"""Seconds; only so that a broken test ends."""
-
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_LLM_WEBUI_")}
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def ended(folder: Path, program: str, *flags: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run a program that ends by itself, from `folder`."""
     line = [sys.executable, *options, str(ROOT / program), *flags]
     return subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-class Server:
-    """A process that serves until it is stopped."""
-
-    patience = PATIENCE
-
-    def __init__(self, folder: Path, program: str, *flags: str) -> None:
-        self.port = free_port()
-        self.log = folder / "server.log"
-        line = [sys.executable, str(ROOT / program), f"--port={self.port}", f"--data-dir={folder / 'data'}", *flags]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(line, cwd=folder, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT)
-
-    def get(self, path: str, data: bytes | None = None) -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=data)
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def wait(self, path: str = "/readyz") -> None:
-        """Return when `path` answers 200."""
-        self.until(lambda: self._answers(path))
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + self.patience
-        while not condition():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.05)
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        return self.process.wait(PATIENCE)
-
-    def _answers(self, path: str) -> bool:
-        try:
-            return self.get(path)[0] == 200
-        except OSError:
-            return False
 
 
 @pytest.fixture

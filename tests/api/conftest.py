@@ -1,6 +1,6 @@
 """Fixtures: the application of any settings, each in a data folder of its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 
 from api.settings import ServerSettings
 from tests.api.live import Live, live
+from tests.server_process import API, Server, serving
 
 # vLLM has an environment of its own: `make test-vllm`.
 collect_ignore = [] if find_spec("vllm") else ["test_vllm_server.py"]
@@ -31,3 +32,17 @@ async def make(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 async def server(make: Callable[..., Any]) -> Live:
     made: Live = await make()
     return made
+
+
+@pytest.fixture(scope="session")
+def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server process with the echo engine for all tests of clients; whoever stores documents takes a base of its own."""
+    with serving(tmp_path_factory.mktemp("echo"), API, "--backend=echo") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def starter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same with the built-in model."""
+    with serving(tmp_path_factory.mktemp("starter")) as server:
+        yield server

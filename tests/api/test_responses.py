@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse
 
-from api.errors import ERRORS, native, row, sentence
+from api.errors import ERRORS, fault, row, sentence
 from api.guard import SECURITY_HEADERS
 from generation.base import EngineFailed, GenerationError, ModelUnusable, Piece, PromptTooLong
 from knowledge.base import KnowledgeError, StorageFull, TooLarge, UnreadableFile, UnsupportedFormat
@@ -211,7 +211,7 @@ async def test_an_engine_that_fails_says_its_sentence(server: Live, monkeypatch:
 )
 def test_the_table_answers_by_the_nearest_class(error: Exception, status: int, code: str) -> None:
     assert (row(error).status, row(error).code) == (status, code)
-    assert native(error).status_code == status
+    assert fault(error).status == status
 
 
 def test_no_line_of_the_table_is_hidden_by_another() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from api.errors import retry_after
+from api.errors import fault
 from api.principal import principal
 from assistant.errors import TooManyRuns
 from tests.api.live import Live, Make, listening
@@ -38,7 +38,7 @@ def test_without_keys_a_header_makes_nobody_else() -> None:
 
 @pytest.mark.parametrize(("known", "sent"), [(None, 5), (0.01, 1), (7.2, 8), (10_000, 120)])
 def test_when_to_try_again(known: float | None, sent: int) -> None:
-    assert retry_after(TooManyRuns("full", known)) == sent
+    assert fault(TooManyRuns("full", known)).retry_after == sent
 
 
 async def ask(server: Live, key: str, prompt: str) -> tuple[int, str]:

@@ -18,7 +18,8 @@ import pytest
 from tests.api.live import Live, listening
 from tests.assistant.conftest import until
 from tests.generation.conftest import EAGER
-from tests.test_launch import API, Server, descendants, running
+from tests.server_process import API, Server
+from tests.test_launch import descendants, running
 from tests.tiny_llama import make_tiny_llama
 
 FLAGS = ("--backend=vllm", "--precision=fp32", *(f"--engine-arg={pair}" for pair in EAGER))

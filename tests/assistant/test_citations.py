@@ -1,8 +1,10 @@
 """Citations: which numbers in brackets are some, and what is done to those that are none."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from assistant.citations import Citations, find, mend, rewrite
+from assistant.citations import Citations, Mender, find, mend, rewrite
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,29 @@ def test_rewrite_shows_the_offered_numbers() -> None:
 
     assert rewrite("a [1, 2], b [3], c [9] d [1](x)", 3, show) == "a <1><2>, b <3>, c d [1](x)"
     assert rewrite("a [1]", 0, show) == "a [1]"
+
+
+@given(
+    st.lists(st.sampled_from(["a", " ", "[", "]", "1", "9", ",", "(", "[1]", " [9]", "[2, 7]", "\n", "，"]), max_size=30),
+    st.integers(0, 3),
+    st.data(),
+)
+def test_a_text_in_stretches_is_mended_like_the_whole(parts: list[str], offered: int, data: st.DataObject) -> None:
+    whole = "".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    stretches = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    mender = Mender(offered)
+    assert "".join([*(mender.feed(stretch) for stretch in stretches), mender.end()]) == mend(whole, offered)
+
+
+def test_a_text_without_brackets_is_not_held_back() -> None:
+    mender = Mender(3)
+    fed = [mender.feed(text) for text in ("Cats", " sleep", ". [", "1", "]", " Dogs")]
+    assert fed == [
+        "Cats",
+        " sleep",
+        ".",
+        "",
+        "",
+        " [1] Dogs",
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from generation.base import Message, ModelNotReady, Piece, Prompt, PromptTooLong, Sampling, Usage
+from generation.base import Message, ModelNotReady, NotSupported, Piece, Prompt, PromptTooLong, Sampling, Usage
 
 LONG = [Message("user", "[[count 200]]")]
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -220,3 +220,15 @@ async def test_the_next_turn_of_a_conversation_says_what_it_says_afresh(started:
         assert 0 <= usage.cached_tokens < usage.prompt_tokens
         assert measures.cached_tokens_total is None or measures.cached_tokens_total >= usage.cached_tokens
         assert measures.kv_used is None or measures.kv_total is None or measures.kv_used <= measures.kv_total
+
+
+async def test_a_raw_prompt_goes_without_a_template_or_is_refused(started: Callable[..., Any], backend_name: str) -> None:
+    async with started(backend_name) as generator:
+        if "raw" not in generator.features:
+            with pytest.raises(NotSupported):
+                generator.raw("1 2 3")
+            return
+        prompt = generator.raw("1 2 3")
+        assert (prompt.messages, prompt.text) == ((), "1 2 3")
+        assert len(prompt.token_ids) < len(generator.render([Message("user", "1 2 3")]).token_ids)
+        assert text(await answer(generator, prompt, GREEDY))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from generation.base import Message, Sampling
+from generation.base import Message, Prompt, Sampling
 from generation.echo_backend import reply, tokens
 
 KNOWLEDGE = """Passages from the documents:
@@ -43,7 +43,9 @@ def test_tokens_are_words_punctuation_and_characters() -> None:
     ],
 )
 def test_reply(said: str, answer: str) -> None:
-    assert reply([Message("user", "old"), Message("assistant", "x"), Message("user", said)], 100) == answer
+    talk = (Message("user", "old"), Message("assistant", "x"), Message("user", said))
+    assert reply(Prompt(talk, "", ()), 100) == answer
+    assert reply(Prompt((), said, ()), 100) == answer  # a raw prompt is the question
 
 
 async def test_ids_are_stable_and_one_a_token(started: Callable[..., Any]) -> None:

@@ -1,0 +1,106 @@
+"""Between a run and the client that asked for it: read whole or as it comes, and stop the model when the client leaves.
+
+Knows no protocol: a door gives the bytes. Source: ASGI 3.0 (`http.disconnect`), wire.md section 5.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from assistant.citations import Mender, mend
+from assistant.errors import AnswerTimeout
+from assistant.run import Run
+
+
+def text_of(run: Run) -> str:
+    """Return the answer so far, without citations that no passage stands for."""
+    return mend(run.text, len(run.sources)) if run.mode == "knowledge" else run.text
+
+
+async def whole(request: Request, run: Run, seconds: float) -> None:
+    """Return when `run` has ended, within `seconds` of its turn; raises its error. Cancels it when the client has gone."""
+    async with _reader(request.receive, run):
+        await run.begun()  # the wait for its turn has a limit of its own
+        with _limit(run, seconds):
+            await run.wait()
+
+
+async def deltas(run: Run) -> AsyncGenerator[str, None]:
+    """Yield the new text as it comes, together `text_of(run)`; what came while the reader was busy comes as one.
+
+    Raises the run's error at its end if it failed.
+    """
+    mender = Mender(len(run.sources) if run.mode == "knowledge" else 0)
+    async with aclosing(run.batches()) as batches:
+        async for pieces in batches:
+            text = mender.feed("".join(piece.text for piece in pieces))
+            if text:
+                yield text
+    rest = mender.end()
+    if rest:
+        yield rest
+
+
+class StreamedAnswer(Response):
+    """A response whose `chunks` follow `run`, for at most `seconds`; ends the run when its client leaves.
+
+    Make it after `await run.begun()`, so that a question whose turn never comes still gets a status. The chunks must tell
+    an error of the run in words of their protocol: nothing else can be told once the response has begun. A client that
+    reads slowly holds back `chunks`, not the run, whose text is bounded.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        chunks: AsyncGenerator[bytes, None],
+        seconds: float,
+        media_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(media_type=media_type, headers={"X-Accel-Buffering": "no"} | (headers or {}))
+        del self.headers["content-length"]
+        self._run, self._chunks, self._seconds = run, chunks, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        async with _reader(receive, self._run), aclosing(self._chunks) as chunks:
+            with _limit(self._run, self._seconds):
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def _reader(receive: Receive, run: Run) -> AsyncIterator[None]:
+    """Stop the model when the client has gone, or when we leave for any other reason."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        run.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        run.cancel()
+
+
+class _limit:  # reads as a sentence where it is used
+    """Ends a run that takes longer than `seconds`; its readers are told why."""
+
+    def __init__(self, run: Run, seconds: float) -> None:
+        self._run, self._seconds = run, seconds
+
+    def __enter__(self) -> None:
+        reason = AnswerTimeout(f"The answer took longer than {self._seconds:g} s (--request-timeout).")
+        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._run.cancel, reason)
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.cancel()
