@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from api.openai_events import DONE
 from generation.base import EngineFailed, Message, Piece
 from tests.api.live import Live, Make, listening
 from tests.assistant.conftest import until
+from tests.knowledge.stubs import StubEmbedder
 
 SAID = [{"role": "user", "content": "[[count 4000]]"}]
 ENDLESS: dict[str, dict[str, Any]] = {
@@ -200,15 +201,55 @@ async def test_each_answer_has_a_seed_of_its_own(server: Live, monkeypatch: pyte
     assert seeds == [5, 6, 2**63 - 1, 0, None, None]
 
 
-async def test_embeddings_are_bounded_and_stop(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, client = threading.Event(), server.client
-    server.library._embedder.gate = gate  # type: ignore[attr-defined]
+@pytest.fixture
+def gate(server: Live) -> Iterator[threading.Event]:
+    """While it is not set, the embedding model works at its pace of ten seconds for four texts."""
+    embedder = server.library._embedder
+    assert isinstance(embedder, StubEmbedder)
+    embedder.gate = gate = threading.Event()
+    yield gate
+    gate.set()
 
-    async def ask() -> Any:
-        return await client.post("/v1/embeddings", json={"model": "stub", "input": ["a"] * 400})
 
-    waiting = [asyncio.create_task(ask()) for _ in range(16)]
-    await asyncio.sleep(0.05)
-    assert error(await ask()) == (429, "rate_limit_error", "rate_limit_exceeded")
+async def embed(server: Live, texts: int = 8) -> Any:
+    return await server.client.post("/v1/embeddings", json={"model": "stub", "input": ["a"] * texts})
+
+
+async def test_embeddings_wait_in_a_line_with_an_end(server: Live, gate: threading.Event) -> None:
+    asking = [asyncio.create_task(embed(server)) for _ in range(17)]
+    done, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    assert [error(task.result()) for task in done] == [(429, "rate_limit_error", "rate_limit_exceeded")]
     gate.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+
+
+async def test_who_leaves_wants_no_embeddings(server: Live, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    entered, ended = threading.Event(), threading.Event()
+    original = server.library.embed
+
+    def watched(texts: Any, step: Any) -> Any:
+        def counted(done: int) -> None:
+            steps.append(done)
+            step(done)
+
+        entered.set()
+        try:
+            return original(texts, counted)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(server.library, "embed", watched)
+    body = json.dumps({"model": "stub", "input": ["a"] * 400}).encode()
+    async with listening(server.app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await until(entered.is_set)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(0.5)  # the server learns of it with its next look at the socket
+        gate.set()
+        assert await asyncio.to_thread(ended.wait, 20)
+    assert len(steps) < 100, "it ended because the client left, not because it was done"
+    gate.set()
+    assert (await embed(server)).status_code == 200
