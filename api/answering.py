@@ -6,14 +6,28 @@ Knows no protocol: a door gives the bytes. Source: ASGI 3.0 (`http.disconnect`),
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from assistant.citations import Mender, mend
-from assistant.errors import AnswerTimeout
+from assistant.errors import AnswerTimeout, RunError
 from assistant.run import Run
+
+
+class Answering(Protocol):
+    """What is waited for and stopped: a run, or several that are answered together."""
+
+    async def begun(self) -> None:
+        """Return when it no longer waits; raises its error if it failed by then."""
+
+    async def wait(self) -> None:
+        """Return when it has ended; raises its error if it failed."""
+
+    def cancel(self, reason: RunError | None = None) -> None:
+        """Stop the model; with a `reason` its readers are told why."""
 
 
 def text_of(run: Run) -> str:
@@ -21,7 +35,7 @@ def text_of(run: Run) -> str:
     return mend(run.text, len(run.sources)) if run.mode == "knowledge" else run.text
 
 
-async def whole(request: Request, run: Run, seconds: float) -> None:
+async def whole(request: Request, run: Answering, seconds: float) -> None:
     """Return when `run` has ended, within `seconds` of its turn; raises its error. Cancels it when the client has gone."""
     async with _reader(request.receive, run):
         await run.begun()  # the wait for its turn has a limit of its own
@@ -55,7 +69,7 @@ class StreamedAnswer(Response):
 
     def __init__(
         self,
-        run: Run,
+        run: Answering,
         chunks: AsyncGenerator[bytes, None],
         seconds: float,
         media_type: str,
@@ -76,7 +90,7 @@ class StreamedAnswer(Response):
 
 
 @asynccontextmanager
-async def _reader(receive: Receive, run: Run) -> AsyncIterator[None]:
+async def _reader(receive: Receive, run: Answering) -> AsyncIterator[None]:
     """Stop the model when the client has gone, or when we leave for any other reason."""
 
     async def watch() -> None:
@@ -95,7 +109,7 @@ async def _reader(receive: Receive, run: Run) -> AsyncIterator[None]:
 class _limit:  # reads as a sentence where it is used
     """Ends a run that takes longer than `seconds`; its readers are told why."""
 
-    def __init__(self, run: Run, seconds: float) -> None:
+    def __init__(self, run: Answering, seconds: float) -> None:
         self._run, self._seconds = run, seconds
 
     def __enter__(self) -> None:

@@ -27,6 +27,7 @@ class Question:
     """What a door parsed: system turns and history in `messages`, the question last; `top_k` None: the setting.
 
     `raw`: the last message is the prompt itself, without a chat template, and the only one; for the mode chat.
+    `truncate`: turns of the history may leave where they do not fit; else the question is refused as too long.
     `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
     """
 
@@ -37,6 +38,7 @@ class Question:
     sampling: Sampling = field(default_factory=Sampling)
     principal: str = ""
     raw: bool = False
+    truncate: bool = True
 
     @property
     def text(self) -> str:
@@ -93,7 +95,8 @@ class Assistant:
         if question.raw:
             fitted = await asyncio.to_thread(fit_raw, generator, question.text, wanted)
         else:
-            fitted = await asyncio.to_thread(fit, generator, question.messages, passages, wanted, grounded)
+            turns, keep = question.messages, not question.truncate
+            fitted = await asyncio.to_thread(fit, generator, turns, passages, wanted, grounded, keep)
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
@@ -106,6 +109,8 @@ def _check(question: Question, generator: Generator) -> None:
     """Raise `NotSupported` for what the engine cannot do, before it costs anything."""
     if question.sampling.num_beams > 1 and "beams" not in generator.features:
         raise NotSupported("Beam search (num_beams above 1) works on the backend transformers only.")
+    if question.sampling.num_beams > 1 and (question.sampling.presence_penalty or question.sampling.frequency_penalty):
+        raise NotSupported("Beam search knows no presence_penalty and no frequency_penalty.")
     if question.raw and "raw" not in generator.features:
         raise NotSupported("Prompts without a chat template are not possible on this backend.")
     if question.raw and question.mode != "chat":

@@ -70,19 +70,21 @@ def ground(question: str, passages: Sequence[Passage]) -> str:
 
 
 def fit(
-    generator: Generator, messages: Sequence[Message], passages: Sequence[Passage], max_tokens: int, grounded: bool
-) -> Fitted:
+    generator: Generator, messages: Sequence[Message], passages: Sequence[Passage], max_tokens: int, grounded: bool,
+    keep_history: bool = False,
+) -> Fitted:  # fmt: skip
     """Return the prompt that fits the context with room for an answer of `max_tokens`, or of a quarter of the context.
 
     `messages`: system turns first, then the history, the question last. The oldest turns go first, then the weakest
     passages (the last ones), and the room for the answer shrinks to `LEAST_ANSWER` only when the question alone is that
-    long. Raises `PromptTooLong` with the numbers when even the question alone does not fit.
+    long. Raises `PromptTooLong` with the numbers when even the question alone does not fit, or with `keep_history` the
+    history and the question.
     """
     system = _system(messages, grounded)
     history = [message for message in messages[:-1] if message.role != "system"]
     question = messages[-1].content
-    room = _room(generator, system, question, max_tokens)
-    turns = [*_starts(history), len(history)]
+    room = _room(generator, system, history if keep_history else [], question, max_tokens)
+    turns = [0] if keep_history else [*_starts(history), len(history)]
 
     def without(left_out: int) -> tuple[list[Message], list[Passage]]:
         dropped = min(left_out, len(turns) - 1)
@@ -119,9 +121,9 @@ def _system(messages: Sequence[Message], grounded: bool) -> list[Message]:
     return [Message("system", "\n\n".join(texts))] if texts else []
 
 
-def _room(generator: Generator, system: list[Message], question: str, max_tokens: int) -> int:
-    """Return the tokens that a prompt may have; raise `PromptTooLong` if the question alone has more."""
-    least = len(_render(generator, system, [], question, []).token_ids)
+def _room(generator: Generator, system: list[Message], kept: Sequence[Message], question: str, max_tokens: int) -> int:
+    """Return the tokens that a prompt may have; raise `PromptTooLong` if what must be `kept` and the question have more."""
+    least = len(_render(generator, system, kept, question, []).token_ids)
     if least + LEAST_ANSWER > generator.context_length:
         raise PromptTooLong(least, generator.context_length, LEAST_ANSWER)
     return max(least, generator.context_length - min(max_tokens, generator.context_length // SHARE_OF_ANSWER))

@@ -127,7 +127,8 @@ async def table(pids: dict[int, int], streams: list[int], wanted: int) -> None:
     text = f"[[count {wanted // 2}]]"
     made = len(tokens(" ".join(str(number) for number in range(1, wanted // 2 + 1))))
     print(
-        f"{'protocol':24} {'CPU ms a request':>17} {'added ms':>9} {'streams':>8} {'CPU ms a token':>15} {'gap p50 ms':>11} {'p99 ms':>8}"
+        f"{'protocol':24} {'CPU ms a request':>17} {'added ms':>9} {'streams':>8} {'CPU ms a token':>15} "
+        f"{'gap p50 ms':>11} {'p99 ms':>8}"
     )
     for wire in WIRES:
         before, times = cpu_seconds(pids[wire.port]), []

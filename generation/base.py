@@ -67,6 +67,8 @@ class Sampling:
     `repetition_penalty` 1.0: off (Keskar et al. 2019, CTRL). `stop`: strings that end the answer and are not part of it.
     `seed`: the same seed and prompt give the same text on the same engine and machine, up to rounding where requests
     share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole.
+    `presence_penalty`, `frequency_penalty`: taken from the logit of each token that the answer holds already, once and as
+    often as it does (OpenAI); 0: off.
     """
 
     max_tokens: int | None = None
@@ -77,6 +79,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     num_beams: int = 1
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

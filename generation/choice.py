@@ -1,9 +1,10 @@
 """Chooses the next token of one request from its logits: its penalty, its temperature, its own random stream.
 
-The distribution is that of the library's processors in the library's order (penalty, temperature, top-k, top-p), at a
+The distribution is that of the library's processors in the library's order (penalties, temperature, top-k, top-p), at a
 fraction of their cost: with a `top_k`, only so many values are ever sorted. Knows no model and no batch.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -25,6 +26,8 @@ class Choice:
         self._sampling = sampling
         self._penalty = sampling.repetition_penalty
         self._seen = torch.tensor(sorted(set(prompt)), device=device) if self._penalty != 1.0 else None
+        self._counted = bool(sampling.presence_penalty or sampling.frequency_penalty)
+        self._made: Counter[int] = Counter()
         self._greedy = sampling.temperature < COLDEST
         self._random = torch.Generator()
         if sampling.seed is None:
@@ -35,17 +38,19 @@ class Choice:
     @property
     def is_largest(self) -> bool:
         """Whether the choice is simply the largest logit, so that it can be made for many rows at once."""
-        return self._greedy and self._seen is None
+        return self._greedy and self._seen is None and not self._counted
 
     @torch.inference_mode()
     def __call__(self, logits: Tensor) -> int:
         """Return the id chosen from `logits`, shape (vocabulary,)."""
         if self.is_largest:
             return int(logits.argmax())
-        scores = self._penalised(logits.to(torch.float32))
+        scores = self._reduced(self._penalised(logits.to(torch.float32)))
         token = int(scores.argmax()) if self._greedy else self._drawn(scores / self._sampling.temperature)
         if self._seen is not None:
             self._seen = torch.unique(torch.cat([self._seen, self._seen.new_tensor([token])]))
+        if self._counted:
+            self._made[token] += 1
         return token
 
     def _penalised(self, scores: Tensor) -> Tensor:
@@ -54,6 +59,15 @@ class Choice:
             return scores
         seen = scores[self._seen]
         return scores.index_copy(0, self._seen, torch.where(seen < 0, seen * self._penalty, seen / self._penalty))
+
+    def _reduced(self, scores: Tensor) -> Tensor:
+        """Take from each token of the answer so far its presence and frequency penalties (OpenAI's API reference)."""
+        if not self._made:
+            return scores
+        ids = torch.tensor(list(self._made), device=scores.device)
+        counts = torch.tensor(list(self._made.values()), device=scores.device, dtype=scores.dtype)
+        reduced = scores[ids] - self._sampling.presence_penalty - self._sampling.frequency_penalty * counts
+        return scores.index_copy(0, ids, reduced)
 
     def _drawn(self, scores: Tensor) -> int:
         top_k, top_p = self._sampling.top_k, self._sampling.top_p

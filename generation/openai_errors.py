@@ -24,6 +24,7 @@ _LIMITS = (
     r"tokens > (\d{1,9}) maximum",
     r"must be <= (\d{1,9})",
     r'"n_ctx": ?(\d{1,9})',
+    r"this model reads (\d{1,9}) in all",  # this server itself
 )
 _PROMPTS = (
     r"(\d{1,9}) in the messages",
@@ -35,6 +36,7 @@ _PROMPTS = (
     r"too long: (\d{1,9}) tokens",
     r"Given: (\d{1,9}) `inputs`",
     r'"n_prompt_tokens": ?(\d{1,9})',
+    r"needs (\d{1,9}) tokens and",
 )
 
 

@@ -18,7 +18,17 @@ from generation.openai_words import redacted, words
 
 MOST_STOPS = 4
 """The protocol takes no more stop strings; all of them are looked for here too."""
-_MAY_LACK = ("top_k", "repetition_penalty", "seed", "stream_options", "temperature", "top_p", "max_tokens")
+_MAY_LACK = (
+    "top_k",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "stream_options",
+    "temperature",
+    "top_p",
+    "max_tokens",
+)
 _REFUSAL = re.compile(
     r"unknown|unsupported|unrecogni[sz]ed|unexpected|not (?:supported|permitted|allowed)|does not support|extra", re.IGNORECASE
 )
@@ -55,6 +65,8 @@ class Dialect:
             "top_p": sampling.top_p,
             "top_k": sampling.top_k or None,
             "repetition_penalty": None if sampling.repetition_penalty == 1.0 else sampling.repetition_penalty,
+            "presence_penalty": sampling.presence_penalty or None,
+            "frequency_penalty": sampling.frequency_penalty or None,
             "stop": list(sampling.stop[:MOST_STOPS]) or None,
             "seed": sampling.seed,
         }

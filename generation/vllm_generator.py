@@ -177,6 +177,8 @@ class VllmGenerator:
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
             seed=None if sampling.seed is None else sampling.seed % 2**63,
             stop_token_ids=sorted(self._ends),
             detokenize=False,

@@ -8,6 +8,7 @@ Error tree::
     ├── BadName                 a name that cannot be a knowledge base's or a document's
     ├── UnsupportedFormat       no loader for this kind of file
     ├── TooLarge                over a limit, with the limit
+    ├── TextTooLong             a text has more tokens than the embedding model reads
     ├── UnreadableFile          the file cannot be read, with the reason in words (codes in its docstring)
     ├── EmptyBase               asked before anything was added
     ├── EmbedderNotReady        the embedding model is loading or could not be loaded
@@ -18,7 +19,10 @@ Error tree::
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from knowledge.embeddings import Vectors
 
 Stage = Literal["waiting", "reading", "chunking", "embedding", "ready", "skipped", "failed", "cancelled"]
 FINAL: frozenset[Stage] = frozenset({"ready", "skipped", "failed", "cancelled"})
@@ -46,6 +50,10 @@ class UnsupportedFormat(KnowledgeError):
 
 class TooLarge(KnowledgeError):
     """Over a limit; the text names the limit and the setting."""
+
+
+class TextTooLong(KnowledgeError):
+    """The embedding model cannot read the text to its end; the text names the numbers."""
 
 
 class UnreadableFile(KnowledgeError):
@@ -148,6 +156,14 @@ class Job:
     def done(self) -> bool:
         """Whether this job will not change any more."""
         return self.stage in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts as vectors of length 1, shape (texts, dimension), float32; and the tokens they have together."""
+
+    vectors: "Vectors"
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,12 @@ from knowledge import catalog, names
 from knowledge.base import (
     BaseInfo,
     Document,
+    Embedded,
     EmbedderNotReady,
     Job,
     KnowledgeError,
     Passage,
+    TextTooLong,
     TooLarge,
 )
 from knowledge.embeddings import Embedder, Embedding, Report
@@ -256,6 +258,26 @@ class Library:
         if not self.ready:
             raise EmbedderNotReady(self.state)
         return self._search.search(names.same(base), query, top_k)
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Length of the vectors of `embed`; raises `EmbedderNotReady`."""
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str], step: Callable[[int], None] = lambda done: None) -> Embedded:
+        """Return the vectors of texts as those of documents are made; raises `EmbedderNotReady`, `TextTooLong`.
+
+        `step` is told after each few how many are done; it may raise to stop.
+        """
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+        counts, most = self._embedder.count(texts), self._embedder.max_tokens
+        for number, count in enumerate(counts):
+            if count > most:
+                raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
+        return Embedded(self._embedder.encode(texts, step), sum(counts))
 
     def _base(self, name: str) -> int:
         with self._store.read() as connection:

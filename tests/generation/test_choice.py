@@ -65,3 +65,25 @@ def test_only_a_plain_greedy_choice_is_the_largest() -> None:
     assert Choice(Sampling(temperature=0), [1], CPU).is_largest
     assert not Choice(Sampling(temperature=0, repetition_penalty=1.1), [1], CPU).is_largest
     assert not Choice(Sampling(temperature=0.5), [1], CPU).is_largest
+
+
+def test_presence_and_frequency_count_the_answer_and_not_the_prompt() -> None:
+    logits = torch.tensor([1.0, 3.0, 2.9, 2.5])
+    present = Choice(Sampling(temperature=0, presence_penalty=0.3), [1, 1, 2], CPU)
+    assert [present(logits) for _ in range(5)] == [1, 2, 1, 1, 1]
+    frequent = Choice(Sampling(temperature=0, frequency_penalty=0.3), [1, 1, 2], CPU)
+    # 3.0, 2.9, 2.7, 2.6, 2.5 (1 first: it fell by 0.3 twice, the largest ones one after the other)
+    assert [frequent(logits) for _ in range(6)] == [1, 2, 1, 2, 3, 1]
+
+
+def test_negative_penalties_draw_back_to_what_was_said() -> None:
+    choose = Choice(Sampling(temperature=0, presence_penalty=-2.0, frequency_penalty=-2.0), [], CPU)
+    assert choose(torch.tensor([5.0, 0.0, 0.0])) == 0
+    assert [choose(torch.tensor([0.0, 3.0, 2.9])) for _ in range(5)] == [0] * 5
+
+
+def test_penalties_without_an_answer_change_nothing() -> None:
+    plain = Sampling(temperature=0.8, seed=4)
+    for seed in range(20):
+        once = Choice(replace(plain, seed=seed), SEEN, CPU)(LOGITS)
+        assert once == Choice(replace(plain, seed=seed, presence_penalty=2.0, frequency_penalty=2.0), SEEN, CPU)(LOGITS)

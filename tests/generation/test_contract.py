@@ -232,3 +232,13 @@ async def test_a_raw_prompt_goes_without_a_template_or_is_refused(started: Calla
         assert (prompt.messages, prompt.text) == ((), "1 2 3")
         assert len(prompt.token_ids) < len(generator.render([Message("user", "1 2 3")]).token_ids)
         assert text(await answer(generator, prompt, GREEDY))
+
+
+async def test_presence_and_frequency_penalties_are_taken(started: Callable[..., Any], backend_name: str) -> None:
+    penalised = Sampling(temperature=0, max_tokens=24, presence_penalty=-2.0, frequency_penalty=-2.0)
+    async with started(backend_name) as generator:
+        prompt = generator.render(LONG)
+        pieces = await answer(generator, prompt, penalised)
+        assert read_and_made(pieces, backend_name, prompt, 24)
+        assert text(pieces) == text(await answer(generator, prompt, penalised))
+        assert (text(pieces) != text(await answer(generator, prompt, GREEDY))) == (backend_name not in ("echo", "openai"))
