@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from api import health_routes, metrics
+from api import health_routes, metrics, reference_routes
 from api.errors import ERRORS
 from api.guard import Guard
-from api.protocols import PROTOCOLS, on_error, on_http_error
+from api.protocols import PROTOCOLS, on_error, on_http_error, on_wrong_parameter
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from generation.engine import Engine
@@ -59,6 +60,7 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
     for error in (*ERRORS, Exception):
         app.add_exception_handler(error, on_error)
     app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_wrong_parameter)
     if settings.allowed_origin:
         allowed = list(settings.allowed_origin)
         app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=ALLOWED_HEADERS)
@@ -66,6 +68,7 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
     app.include_router(metrics.routes(assistant))
     for protocol in PROTOCOLS:
         app.include_router(protocol.routes(assistant, settings))
+    app.include_router(reference_routes.routes(app))
     return Application(app, settings, assistant)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from api import json_body
 from api.answering import text_of, whole
 from api.errors import BadRequest, Fault
-from api.native_request import NativeRequest, parse
+from api.native_request import NativeBody, NativeRequest, parse
 from api.principal import principal
 from api.protocol import Protocol
 from api.settings import ServerSettings
@@ -24,7 +25,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
     """Return the route of the native protocol."""
     router = APIRouter(tags=["native"])
 
-    @router.post("/")
+    @router.post("/", openapi_extra=json_body.described(NativeBody))
     async def ask(request: Request) -> Response:
         """Ask a question: the body is the question itself, or JSON with `prompt` and what goes with it."""
         asked = parse(await request.body(), request.headers.get("content-type", ""))

@@ -1,12 +1,13 @@
 """The table of protocols: a new one is its routes file and its line here. Whatever is refused, is refused in its shape."""
 
+from fastapi.exceptions import RequestValidationError
 from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import dashscope_routes, native_routes
-from api.errors import Fault, fault
+from api.errors import BadRequest, Fault, fault
 from api.protocol import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = (dashscope_routes.PROTOCOL, native_routes.PROTOCOL)
@@ -23,6 +24,13 @@ def of(path: str) -> Protocol:
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer an error that a route raised."""
     return of(get_route_path(request.scope)).refuse(fault(error))
+
+
+async def on_wrong_parameter(request: Request, error: Exception) -> Response:
+    """Answer a wrong part of an address or query, which the framework checks."""
+    wrong = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": "Wrong"}
+    name = str(wrong["loc"][-1])[:80] if wrong["loc"] else ""
+    return await on_error(request, BadRequest(f"{name}: {wrong['msg']}."[:300], name))
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -60,14 +60,14 @@ def main() -> int:
 
 
 @contextmanager
-def serving(port: int, flags: list[str]) -> Iterator[None]:
+def serving(port: int, flags: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run an API server of this checkout with a data folder of its own."""
     with TemporaryDirectory() as data:
         program = [sys.executable, str(ROOT / "api" / "api_server.py"), f"--port={port}", f"--data-dir={data}", *flags]
         server = subprocess.Popen(program, cwd=ROOT)
         try:
             wait_until_ready(f"http://127.0.0.1:{port}/readyz", server)
-            yield
+            yield server
         finally:
             server.terminate()
             server.wait(60)

@@ -37,6 +37,9 @@ WIDTH, HEAD, LAYERS = 288, 64, 6
 ROPE = 1e10
 """With so slow a base, two thirds of the rotary pairs hardly turn in a prompt, so words match wherever they stand."""
 
+CIRCUIT_HEADS = {0: (0, 1), 1: (0, 1, 2), 2: (0,), 3: (0,), 4: (0, 1, 2, 3)}
+"""Layer -> the heads that begin as something; the others begin as noise and have everything to learn."""
+
 Matrix = npt.NDArray[np.float32]
 
 

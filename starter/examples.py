@@ -13,6 +13,7 @@ from assistant.prompt import GROUNDED, ground
 from knowledge.base import Locator, Passage, Source
 from starter.questions import WORD, Asked, content_words, fits, is_clear, make, sentences, spans, telling
 
+GUIDE_WORDS = 7
 NOT_TOLD = "The documents do not tell."
 TOLD = "{} [{}]"
 
@@ -75,11 +76,11 @@ def conversations(material: Material, seed: int, progress: Callable[[], float]) 
         part = rng.random()
         if rng.random() < max(0.04, 0.2 - progress()):
             yield _drill(material, rng)
-        elif part < 0.36:
+        elif part < 0.45:
             yield _guide(material, rng)
-        elif part < 0.39:
+        elif part < 0.48:
             yield _beyond(material, rng)
-        elif part < 0.39 + 0.32 * min(1.0, 0.4 + progress()):
+        elif part < 0.48 + 0.27 * min(1.0, 0.4 + progress()):
             yield _asked_by_people(material, rng, progress())
         else:
             yield _made(material, rng, progress())
@@ -248,11 +249,24 @@ def _packed(pieces: list[Piece], pairs: list[tuple[str, str]], rng: random.Rando
 
 
 def _guide(material: Material, rng: random.Random) -> Segments:
-    messages: list[tuple[str, str]] = []
-    for _ in range(rng.randint(3, 8)):
+    """Ask about the program: a talk of a few turns, or many questions on their own, of most answers the beginning alone.
+
+    Which answer a question gets is the hard part, and is told by its first words; to the letter each is learned soon.
+    """
+    talk = rng.random() < 0.25
+    messages = []
+    for _ in range(rng.randint(2, 4) if talk else rng.randint(10, 24)):
         questions, answer = rng.choice(material.guide)
         messages += [("user", _worn(rng.choice(questions), rng)), ("assistant", answer)]
-    return closed(messages)
+    if talk:
+        return closed(messages)
+    segments: Segments = []
+    for branch, turn in enumerate(range(0, len(messages), 2), 1):
+        asked, told = closed(messages[turn : turn + 2])
+        if rng.random() < 0.7:
+            told = told._replace(text=" ".join(told.text.split(" ")[:GUIDE_WORDS]))
+        segments += [asked._replace(branch=branch), told._replace(branch=branch)]
+    return segments
 
 
 def _beyond(material: Material, rng: random.Random) -> Segments:

@@ -20,6 +20,7 @@ from torch.nn import functional
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from starter import material
+from starter.beginning import CIRCUIT_HEADS
 from starter.beginning import model as beginning
 from starter.examples import Material, Segments, conversations
 from starter.tokenizer import CONTEXT
@@ -30,9 +31,9 @@ POOL = 96
 """Conversations sorted by length at a time, so that a batch holds little padding."""
 CHOOSING, COPYING = 9, 0.2
 """Tokens at the beginning of an answer that always count, and the share of the others that do."""
-CIRCUITS, SLOWER = ("embed_tokens", *(f"layers.{number}.self_attn" for number in range(5))), 0.1
-"""What begins with circuits learns at this share of the rate: the optimizers move every weight alike, and at the full rate
-they trample the circuits before the rest makes use of them."""
+SLOWER = 0.1
+"""What begins with circuits (the embeddings, and the heads of `CIRCUIT_HEADS`) learns at this share of the rate: the
+optimizers move every weight alike, and at the full rate they trample the circuits before the rest makes use of them."""
 WARM_UP = 40
 PLATEAU = 0.55
 """Share of the budget at the full learning rate; then it falls to 3 % of it."""
@@ -167,14 +168,43 @@ def optimizers(model: LlamaForCausalLM, rate: float) -> list[torch.optim.Optimiz
 
     def groups(matrices: bool) -> list[dict[str, Any]]:
         named = [pair for pair in model.named_parameters() if (pair[1].ndim == 2 and "embed" not in pair[0]) == matrices]
-        slow = [weight for name, weight in named if any(part in name for part in CIRCUITS)]
-        fast = [weight for name, weight in named if not any(part in name for part in CIRCUITS)]
-        return [{"params": fast, "share": 1.0}, {"params": slow, "share": SLOWER}]
+        # Apart, so that checkpoints keep their order: heads that begin with circuits are held back by `Brake`.
+        slow = [weight for name, weight in named if "embed" in name or _layer(name) in CIRCUIT_HEADS]
+        fast = [weight for name, weight in named if not ("embed" in name or _layer(name) in CIRCUIT_HEADS)]
+        return [{"params": fast, "share": 1.0}, {"params": slow, "share": 1.0 if matrices else SLOWER}]
 
     return [
         torch.optim.Muon(groups(True), lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(groups(False), lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
+
+
+def _layer(name: str) -> int:
+    """Return the number of the layer whose attention holds the weight `name`, or -1."""
+    return int(name.split("layers.")[1].split(".")[0]) if "self_attn" in name else -1
+
+
+class Brake:
+    """Holds back the heads that begin with circuits: `with brake:` around the steps leaves them `SLOWER` of their way."""
+
+    def __init__(self, model: LlamaForCausalLM) -> None:
+        size = model.config.head_dim
+        self._held: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for number, heads in CIRCUIT_HEADS.items():
+            for name, weight in model.model.layers[number].self_attn.named_parameters():
+                inputs = torch.cat([torch.arange(head * size, (head + 1) * size) for head in heads])
+                share = torch.ones_like(weight)
+                # A head has rows of the first three matrices and columns of the last.
+                (share.T if name.startswith("o_proj") else share)[inputs] = SLOWER
+                self._held.append((weight, share))
+
+    def __enter__(self) -> None:
+        self._before = [weight.detach().clone() for weight, _ in self._held]
+
+    @torch.no_grad()
+    def __exit__(self, *_: object) -> None:
+        for before, (weight, share) in zip(self._before, self._held, strict=True):
+            weight.copy_(before + share * (weight - before))
 
 
 def rate_at(step: int, progress: float) -> float:
@@ -195,7 +225,7 @@ def train(stock: Material, work: Path, minutes: float, rate: float, tokens: int,
         for optimizer, state in zip(making, kept["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         step, seen, spent = kept["step"], kept["seen"], kept["spent"]
-    budget = Budget(minutes, spent)
+    budget, brake = Budget(minutes, spent), Brake(model)
     source = conversations(stock, seed + step, lambda: budget.progress)
 
     def keep() -> None:
@@ -214,9 +244,10 @@ def train(stock: Material, work: Path, minutes: float, rate: float, tokens: int,
         loss = loss_of(model, batch, device)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in making:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        with brake:
+            for optimizer in making:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         step, seen = step + 1, seen + batch.ids.numel()
         if time.monotonic() - shown_at > 30:
