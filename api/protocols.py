@@ -6,11 +6,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import native_routes, openai_routes
+from api import dashscope_routes, native_routes, openai_routes
 from api.errors import BadRequest, Fault, fault
 from api.protocol import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = (openai_routes.PROTOCOL, native_routes.PROTOCOL)
+PROTOCOLS: tuple[Protocol, ...] = (
+    dashscope_routes.PROTOCOL,
+    openai_routes.PROTOCOL,
+    native_routes.PROTOCOL,
+)
 """In the order in which their paths are looked through; the last one speaks for all other addresses."""
 
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}

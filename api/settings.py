@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from api import eas_service
+from api.scaling_settings import ScalingSettings
 from assistant.settings import AssistantSettings
 from configs.settings import Settings, SettingsError, load, write_default
 from generation.settings import GenerationSettings
@@ -83,7 +85,7 @@ class ApiSettings(Settings):
         return value.rstrip("/")
 
 
-class ServerSettings(ApiSettings, AssistantSettings, KnowledgeSettings, GenerationSettings):
+class ServerSettings(ScalingSettings, ApiSettings, AssistantSettings, KnowledgeSettings, GenerationSettings):
     """Ask your own documents with your own model on your own machine."""
 
     @property
@@ -99,7 +101,7 @@ class ServerSettings(ApiSettings, AssistantSettings, KnowledgeSettings, Generati
 
 def read(arguments: Sequence[str], program: str) -> ServerSettings:
     """Return the settings of this start, paths made absolute; raises `SettingsError`."""
-    settings = load(ServerSettings, arguments, os.environ, program)
+    settings = load(ServerSettings, arguments, os.environ, program, (eas_service.values,))
     keys = {
         "api_key": _keys("--api-key", settings.api_key, settings.api_key_file),
         "admin_key": _keys("--admin-key", settings.admin_key, settings.admin_key_file),

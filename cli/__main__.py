@@ -14,6 +14,7 @@ PROGRAM = "chat-llm-webui"
 COMMANDS = {
     "prepare": ("cli.prepare", "download or check a model, so that serving it needs no network"),
     "doctor": ("cli.doctor", "look at machine, packages, model, port and data, and tell what to mend"),
+    "export-eas": ("cli.export_eas", "write the service JSON of PAI-EAS for these flags"),
 }
 """name -> (module with `run(arguments, program) -> exit status`, what it does). A new command is one file and one line."""
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """Return what `--help` says."""
-    commands = "".join(f"  {name:<10}{what}\n" for name, (_, what) in COMMANDS.items())
+    commands = "".join(f"  {name:<12}{what}\n" for name, (_, what) in COMMANDS.items())
     return f"usage: {PROGRAM} COMMAND ...\n\ncommands:\n{commands}\n{PROGRAM} COMMAND --help tells more.\n"
 
 

@@ -24,6 +24,7 @@ def findings(settings: ServerSettings) -> Iterator[Finding]:
     yield _data(settings.data_dir)
     yield _port(settings)
     yield from _keys(settings)
+    yield _scaling(settings)
 
 
 def _model(settings: ServerSettings) -> Finding:
@@ -106,3 +107,12 @@ def _keys(settings: ServerSettings) -> Iterator[Finding]:
     for flag, file in (("--api-key-file", settings.api_key_file), ("--remote-key-file", settings.remote_key_file)):
         if file is not None and os.name == "posix" and file.expanduser().exists() and file.expanduser().stat().st_mode & 0o077:
             yield Finding("keys", "warning", f"{flag} {file} can be read by other users", f"chmod 600 {file}")
+
+
+def _scaling(settings: ServerSettings) -> Finding:
+    detail = (
+        f"{settings.min_workers} to {settings.max_workers} servers, {settings.scale_up_step} more at a time when over "
+        f"{settings.max_queue_size} questions wait, one less after {settings.max_idle_time} s without any; "
+        "nothing scales by itself yet"
+    )
+    return Finding("scaling", "ok", detail)

@@ -9,10 +9,12 @@ Every mistake is a `SettingsError` whose text is one sentence: which key, where 
 
 import argparse
 import difflib
+import json
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -36,24 +38,40 @@ class Settings(BaseModel):
     title: ClassVar[str] = "general"
     """The heading of this room's flags in `--help` and of its lines in `default.yaml`."""
 
-    config: Path | None = Field(None, description="YAML file of settings; its keys are the flags' names without the dashes")
+    config: Path | None = Field(
+        None,
+        description="file of settings: YAML, whose keys are the flags' names without the dashes, or a service JSON of PAI-EAS",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as a file gives it, and where in the file it stands."""
+
+    value: Any
+    where: str
 
 
 S = TypeVar("S", bound=Settings)
+Shape = Callable[[type[Settings], Mapping[str, Any]], Mapping[str, Given] | None]
+"""Reads a file of another shape than `key: value`: returns name -> value, or None where the file is not of that shape."""
 
 
-def load(kind: type[S], arguments: Sequence[str], environment: Mapping[str, str], program: str) -> S:
-    """Return `kind` filled from its defaults, the YAML file, the environment and the flags, later ones winning.
+def load(
+    kind: type[S], arguments: Sequence[str], environment: Mapping[str, str], program: str, shapes: Sequence[Shape] = ()
+) -> S:
+    """Return `kind` filled from its defaults, the file, the environment and the flags, later ones winning.
 
+    `shapes`: what the file may be beside YAML of our own keys; the first that knows it reads it.
     Raises `SettingsError` for anything unknown or impossible; `--help` prints and raises `SystemExit(0)`.
     """
-    flags = _from_flags(kind, arguments, program)
-    variables = _from_environment(kind, environment)
+    flags = from_flags(kind, arguments, program)
+    variables = from_environment(kind, environment)
     path = flags.get("config", variables.get("config"))
-    file = _from_file(kind, Path(path), "--config" if "config" in flags else _variable("config")) if path else {}
-    values = {**file, **variables, **flags}
+    file = _from_file(kind, Path(path), "--config" if "config" in flags else _variable("config"), shapes) if path else {}
+    values = {**{name: given.value for name, given in file.items()}, **variables, **flags}
     origin = {
-        name: f"--{_dashed(name)}" if name in flags else _variable(name) if name in variables else f"{path}: {name}"
+        name: f"--{dashed(name)}" if name in flags else _variable(name) if name in variables else f"{path}: {file[name].where}"
         for name in values
     }
     try:
@@ -73,7 +91,7 @@ def parser(kind: type[Settings], program: str) -> argparse.ArgumentParser:
     )
     groups = {title: line.add_argument_group(title) for title in dict.fromkeys(_titles(kind).values())}
     for name, title in _titles(kind).items():
-        groups[title].add_argument(f"--{_dashed(name)}", **_argument(kind.model_fields[name]))
+        groups[title].add_argument(f"--{dashed(name)}", **_argument(kind.model_fields[name]))
     return line
 
 
@@ -157,7 +175,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else str(value)
 
 
-def _dashed(name: str) -> str:
+def dashed(name: str) -> str:
+    """Return the name of a setting as its flag has it, without the two hyphens."""
     return name.replace("_", "-")
 
 
@@ -165,7 +184,8 @@ def _variable(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.upper()
 
 
-def _from_flags(kind: type[Settings], arguments: Sequence[str], program: str) -> dict[str, Any]:
+def from_flags(kind: type[Settings], arguments: Sequence[str], program: str) -> dict[str, Any]:
+    """Return name -> value of a command line, not yet checked; raises `SettingsError`."""
     _refuse_long_dashes(kind, arguments)
     line = parser(kind, program)
     try:
@@ -178,7 +198,7 @@ def _from_flags(kind: type[Settings], arguments: Sequence[str], program: str) ->
     if rest:
         flag = rest[0].partition("=")[0]
         raise SettingsError(
-            f"{flag!r} is not a flag of {program}{_nearest(flag, [f'--{_dashed(n)}' for n in kind.model_fields])}"
+            f"{flag!r} is not a flag of {program}{_nearest(flag, [f'--{dashed(n)}' for n in kind.model_fields])}"
         )
     return dict(vars(known))
 
@@ -195,7 +215,7 @@ def _refuse_long_dashes(kind: type[Settings], arguments: Sequence[str]) -> None:
                 break
             words.append(word)
         name, equals, given = re.sub(r"\s*=\s*", "=", " ".join(filter(None, words))).partition("=")
-        secret = _is_secret(kind, name.split(" ")[0].replace("-", "_"))
+        secret = is_secret(kind, name.split(" ")[0].replace("-", "_"))
         typed = f"--{name.split(' ')[0]}=..." if secret else f"--{name}{equals}{given.lstrip(LONG_DASHES)}"
         raise SettingsError(
             f"A long dash, as printed in articles, stands where two hyphens belong or before a value: type {typed!r}."
@@ -207,7 +227,8 @@ def _parse(line: argparse.ArgumentParser, arguments: Sequence[str]) -> tuple[arg
     return line.parse_known_args(list(arguments))
 
 
-def _from_environment(kind: type[Settings], environment: Mapping[str, str]) -> dict[str, Any]:
+def from_environment(kind: type[Settings], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return name -> value of our variables, not yet checked; raises `SettingsError`."""
     values: dict[str, Any] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -223,32 +244,49 @@ def _from_environment(kind: type[Settings], environment: Mapping[str, str]) -> d
     return values
 
 
-def _from_file(kind: type[Settings], path: Path, origin: str) -> dict[str, Any]:
-    """Return the values of the YAML file at `path`, which `origin` named."""
-    try:
-        document = yaml.safe_load(path.expanduser().read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise SettingsError(f"{origin} {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{origin} {path} cannot be read: it is not UTF-8 (byte {error.start}).") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{origin} {path} is not YAML{_place(error)}.") from error
+def _from_file(kind: type[Settings], path: Path, origin: str, shapes: Sequence[Shape]) -> Mapping[str, Given]:
+    """Return the values of the file at `path`, which `origin` named."""
+    document = _document(path, origin)
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise SettingsError(f"{origin} {path} must hold `key: value` lines, not a {type(document).__name__}.")
-    values: dict[str, Any] = {}
+    for shape in shapes:
+        try:
+            read = shape(kind, document)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
+        if read is not None:
+            return read
+    values: dict[str, Given] = {}
     for key, value in document.items():
         name = str(key).replace("-", "_")
         if name not in kind.model_fields or name == "config":
             raise SettingsError(f"{path}: {key!r} is no setting{_nearest(name, list(kind.model_fields))}")
         if value is not None:
-            values[name] = [value] if _is_list(kind.model_fields[name]) and not isinstance(value, list) else value
+            listed = [value] if _is_list(kind.model_fields[name]) and not isinstance(value, list) else value
+            values[name] = Given(listed, name)
     return values
 
 
+def _document(path: Path, origin: str) -> Any:
+    # YAML takes most JSON, but not tabs, and a file that says it is JSON should be told where it is none.
+    is_json = path.suffix.lower() == ".json"
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+        return json.loads(text) if is_json else yaml.safe_load(text)
+    except OSError as error:
+        raise SettingsError(f"{origin} {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{origin} {path} cannot be read: it is not UTF-8 (byte {error.start}).") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{origin} {path} is not {'JSON' if is_json else 'YAML'}{_place(error)}.") from error
+
+
 def _place(error: Exception) -> str:
-    """Return where YAML broke off and why; never the line itself, which may hold a key."""
+    """Return where YAML or JSON broke off and why; never the line itself, which may hold a key."""
+    if isinstance(error, json.JSONDecodeError):
+        return f": line {error.lineno}, column {error.colno}: {error.msg}"
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f": line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else ""
 
@@ -261,12 +299,13 @@ def _nearest(word: str, words: list[str]) -> str:
 def _sentence(error: ValidationError, kind: type[Settings], origin: Mapping[str, str]) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    where = origin.get(name, f"--{_dashed(name)}" if name else "the settings")
+    where = origin.get(name, f"--{dashed(name)}" if name else "the settings")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
-    shown = "" if not name or _is_secret(kind, name) else f" (got {str(first['input'])[:80]!r})"
+    shown = "" if not name or is_secret(kind, name) else f" (got {str(first['input'])[:80]!r})"
     return f"{where}: {message}{shown}."
 
 
-def _is_secret(kind: type[Settings], name: str) -> bool:
+def is_secret(kind: type[Settings], name: str) -> bool:
+    """Return whether the value of this setting must not be shown."""
     field = kind.model_fields.get(name)
     return field is not None and bool((field.json_schema_extra or {}) == {"secret": True})

@@ -29,7 +29,12 @@ def run(kind: str, code: str, folder: Path, server: Server) -> str:
     line = ["bash", "-euo", "pipefail", "-c", code] if kind == "bash" else [sys.executable, "-W", "ignore", "-c", code]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        line, cwd=folder, env=ENVIRONMENT | {"PATH": path, "PYTHONPATH": ""}, capture_output=True, timeout=PATIENCE, check=False
+        line,
+        cwd=folder,
+        env=ENVIRONMENT | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, f"{code}\n{done.stdout.decode()}\n{done.stderr.decode()}"
     return done.stdout.decode()

@@ -276,3 +276,9 @@ def test_keys(tmp_path: Path) -> None:
     file.chmod(0o600)
     calm = server.findings(settings(tmp_path, **values, api_key=("key",)))
     assert [finding for finding in calm if finding.name == "keys"] == []
+
+
+def test_the_knobs_of_an_autoscaler_are_shown(tmp_path: Path) -> None:
+    found = named(server.findings(settings(tmp_path, backend="echo", min_workers=2, max_idle_time=30)), "scaling")
+    assert (found.level, found.detail.startswith("2 to 5 servers, 1 more at a time")) == ("ok", True)
+    assert "after 30 s" in found.detail
