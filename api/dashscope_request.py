@@ -24,12 +24,6 @@ def _off(value: Any) -> Any:
     return value
 
 
-def _zero(value: float) -> float:
-    if value != 0:
-        raise ValueError("is not possible on this server; leave it out, or use repetition_penalty")
-    return value
-
-
 def _one(value: int) -> int:
     if value != 1:
         raise ValueError("this server gives one answer at a time, so it must be 1")
@@ -118,8 +112,8 @@ class Parameters(_Fields):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2), AfterValidator(_zero)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2), AfterValidator(_zero)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     n: Annotated[int, Field(ge=1, le=4), AfterValidator(_one)] | None = None
     result_format: Literal["text", "message"] | None = None
     incremental_output: bool | None = None
@@ -158,7 +152,8 @@ class Parameters(_Fields):
     @property
     def sampling(self) -> Sampling:
         """The same for an engine; what is left out is the engine's default."""
-        names = ("max_tokens", "temperature", "top_p", "top_k", "seed", "repetition_penalty")
+        penalties = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+        names = ("max_tokens", "temperature", "top_p", "top_k", "seed", *penalties)
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return Sampling(**given, stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from api import json_body
 from api.dashscope_answer import refuse
+from api.dashscope_request import DashScopeRequest
 from api.dashscope_routes import PATH
 from api.errors import ERRORS, Fault
-from generation.base import EngineFailed, Message, Piece
+from generation.base import EngineFailed, Message, Piece, Sampling
 from tests.api.live import Live, Make, listening, raw
 from tests.api.test_responses import breaking
 from tests.assistant.conftest import until
@@ -184,7 +186,7 @@ async def test_the_same_text_as_on_the_native_protocol(server: Live) -> None:
         ({"model": "echo@laws", **question(knowledge_base="other")}, 400, "InvalidParameter", "two knowledge bases"),
         (question("word " * 5000), 400, "InvalidParameter", "4096"),
         (question(temperature=2), 400, "InvalidParameter", "parameters.temperature: "),
-        (question(presence_penalty=0.5), 400, "InvalidParameter", "parameters.presence_penalty: "),
+        (question(presence_penalty=2.5), 400, "InvalidParameter", "parameters.presence_penalty: "),
         (question(n=2), 400, "InvalidParameter", "parameters.n: "),
         (question(tools=[{"type": "function"}]), 400, "InvalidParameter", "parameters.tools: "),
         (question(enable_search=True), 400, "InvalidParameter", "parameters.enable_search: "),
@@ -317,3 +319,13 @@ def test_every_error_has_a_code_of_dashscope() -> None:
     for row in ERRORS.values():
         told = json.loads(bytes(refuse(Fault(row.status, row.code, "x")).body))
         assert told["code"][0].isupper(), row
+
+
+def test_parameters_become_sampling() -> None:
+    given = {"temperature": 0, "presence_penalty": -2, "frequency_penalty": 0.5, "repetition_penalty": 1.5, "seed": 3}
+    body = {"model": "echo", "input": {"prompt": "x"}, "parameters": given | {"top_k": 0, "max_tokens": 9, "stop": "a"}}
+    expected = Sampling(
+        9, 0.0, top_k=0, repetition_penalty=1.5, stop=("a",), seed=3, presence_penalty=-2, frequency_penalty=0.5
+    )
+    assert json_body.validate(DashScopeRequest, body).wanted.sampling == expected
+    assert DashScopeRequest.model_validate(body | {"parameters": None}).wanted.sampling == Sampling()

@@ -87,7 +87,7 @@ class TestTheEchoServer:
     def test_parameters_arrive(self) -> None:
         answer = call(MODEL, prompt="[[count 9]]", max_tokens=2, stop=["5"], seed=1, top_k=3, top_p=0.5)
         assert (answer.output.text, answer.output.finish_reason) == ("1 2", "length")
-        answer = call(MODEL, prompt="[[count 9]]", stop=" 5", repetition_penalty=1.1, presence_penalty=0)
+        answer = call(MODEL, prompt="[[count 9]]", stop=" 5", repetition_penalty=1.1, presence_penalty=1.5)
         assert answer.output.text == "1 2 3 4"
 
     @pytest.mark.parametrize("stream", [False, True])
@@ -97,7 +97,7 @@ class TestTheEchoServer:
             ({"model": "qwen-turbo"}, 404, "ModelNotFound"),
             ({"model": "echo@nothing"}, 404, "NotFound"),
             ({"temperature": 2.0}, 400, "InvalidParameter"),
-            ({"presence_penalty": 1.0}, 400, "InvalidParameter"),
+            ({"presence_penalty": 3.0}, 400, "InvalidParameter"),
             ({"n": 2}, 400, "InvalidParameter"),
             ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "InvalidParameter"),
             ({"enable_search": True}, 400, "InvalidParameter"),
