@@ -15,6 +15,12 @@ from assistant.assistant import Assistant, Question
 from generation.base import Message
 
 RESULTS = "file_search_call.results"
+NO_RANKING: tuple[dict[str, Any], ...] = (
+    {},
+    {"ranker": "auto"},
+    {"score_threshold": 0},
+    {"ranker": "auto", "score_threshold": 0},
+)
 PARTS = ("input_text", "output_text", "text")
 
 
@@ -74,7 +80,7 @@ class FileSearch(BaseModel):
     vector_store_ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(min_length=1, max_length=1)]
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
     filters: Annotated[Any, only()] = None
-    ranking_options: Annotated[Any, only({}, {"ranker": "auto"})] = None
+    ranking_options: Annotated[Any, only(*NO_RANKING)] = None
 
     @field_validator("type", mode="before")
     @classmethod

@@ -212,3 +212,17 @@ def test_a_fitted_prompt_holds_the_passages_that_are_told() -> None:
     passages: list[Passage] = [passage(f"fact{number}", number) for number in range(1, 4)]
     fitted = fit(echo(), [user("why?")], passages, 64, grounded=True)
     assert [f"fact{number}" in fitted.prompt.text for number in (1, 2, 3)] == [True] * 3
+
+
+def test_a_history_that_is_kept_is_never_cut() -> None:
+    generator, messages = echo(context=200), [*turn(1, 30), *turn(2, 30), user("now")]
+    whole = len(generator.render(messages).token_ids)
+    passages = [passage("one two three", number) for number in (1, 2)]
+    for context, left_out in ((whole + LEAST_ANSWER, 2), (4096, 0)):
+        fitted = fit(echo(context), messages, passages, 10_000, False, keep_history=True)
+        assert (fitted.left_out_turns, len(fitted.left_out_passages)) == (0, left_out)
+        assert "ask1" in fitted.prompt.text
+    with pytest.raises(PromptTooLong) as caught:
+        fit(echo(whole + LEAST_ANSWER - 1), messages, [], 10_000, False, keep_history=True)
+    assert caught.value.prompt_tokens == whole
+    assert fit(echo(whole), messages, [], 10_000, False).left_out_turns > 0

@@ -13,10 +13,12 @@ import pytest
 
 from knowledge.base import (
     BadName,
+    EmbedderNotReady,
     EmptyBase,
     KnowledgeError,
     StorageFull,
     StoreInUse,
+    TextTooLong,
     TooLarge,
     UnknownBase,
     UnknownDocument,
@@ -455,3 +457,19 @@ def test_a_reader_may_be_given(tmp_path: Path) -> None:
     assert library.embedder_name == "stub" and library.state == "not opened" and not library.ready
     with pytest.raises(KnowledgeError, match="closed"):
         library.bases()
+
+
+def test_texts_become_vectors_and_one_that_is_too_long_is_named(library: Library) -> None:
+    made = library.embed(["red fox", "blue whale", "red fox"])
+    assert made.vectors.shape == (3, library.embedding_dimension)
+    assert made.tokens == 6
+    assert (made.vectors[0] == made.vectors[2]).all() and (made.vectors[0] != made.vectors[1]).any()
+    with pytest.raises(TextTooLong, match=r"text 1 has 61 tokens, but the embedding model reads 60"):
+        library.embed(["fox", "fox " * 61])
+
+
+def test_nothing_is_embedded_before_the_model_is_there(make: Make) -> None:
+    library = make(load=False)
+    for ask in (lambda: library.embed(["fox"]), lambda: library.embedding_dimension):
+        with pytest.raises(EmbedderNotReady):
+            ask()
