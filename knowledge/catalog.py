@@ -5,6 +5,7 @@ What an index, an original or a job's worker is, it does not know; `shelf.py` ch
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import tokens
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -81,6 +83,16 @@ def base_id(connection: sqlite3.Connection, name: str) -> int:
     return int(row[0])
 
 
+def base_named(connection: sqlite3.Connection, given: str) -> str:
+    """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`, which does not repeat it."""
+    row = connection.execute(
+        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC", {"given": given}
+    ).fetchone()
+    if row is None:
+        raise UnknownBase("there is no knowledge base (vector store) of this id or name")
+    return str(row[0])
+
+
 def base_ids(connection: sqlite3.Connection) -> list[int]:
     """Return the ids of all bases."""
     return [number for (number,) in connection.execute("SELECT id FROM bases ORDER BY id")]
@@ -91,7 +103,10 @@ def create(connection: sqlite3.Connection, name: str) -> None:
     row = connection.execute("SELECT name FROM bases WHERE folded = ?", (name.casefold(),)).fetchone()
     if row is not None:
         raise BadName(f"there is a knowledge base {row[0]!r} already")
-    connection.execute("INSERT INTO bases (name, folded) VALUES (?, ?)", (name, name.casefold()))
+    connection.execute(
+        "INSERT INTO bases (name, folded, token, created) VALUES (?, ?, ?, ?)",
+        (name, name.casefold(), tokens.base(), time.time()),
+    )
 
 
 def made_by(connection: sqlite3.Connection, number: int) -> str | None:

@@ -147,6 +147,11 @@ class Library:
         with self._store.read() as connection:
             return catalog.bases(connection, identity)
 
+    def base_named(self, given: str) -> str:
+        """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`."""
+        with self._store.read() as connection:
+            return catalog.base_named(connection, names.same(given))
+
     def create(self, name: str) -> BaseInfo:
         """Make an empty knowledge base; raises `BadName`, also when there is one of this name."""
         plain = names.base_name(name)
