@@ -5,7 +5,8 @@ goes into `_candidates` and changes nothing else. How passages are stored or vec
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 
 from knowledge import catalog
 from knowledge.base import EmptyBase, Passage
@@ -39,8 +40,8 @@ class Search:
         self._indexes = indexes
         self._embedder = embedder
 
-    def search(self, base: str, query: str, top_k: int) -> list[Passage]:
-        """Return up to `top_k` (at most 50) passages, the best first, no text twice.
+    def search(self, base: str, query: str, top_k: int, documents: Collection[int] | None = None) -> list[Passage]:
+        """Return up to `top_k` (at most 50) passages, the best first, no text twice; of these `documents` only, if given.
 
         Raises `UnknownBase`, `EmptyBase`, `EmbedderMismatch`, `EmbedderNotReady`. A blank query finds nothing.
         """
@@ -48,7 +49,7 @@ class Search:
         wanted = min(top_k, LARGEST)
         if wanted < 1 or not query.strip():
             return []
-        look = self._candidates(number, query)
+        look = self._candidates(number, query, documents)
         count = wanted * 3 + SPARE
         while True:
             candidates = look(count)
@@ -68,10 +69,19 @@ class Search:
             raise catalog.mismatch(made_by, self._embedder.identity)
         return number
 
-    def _candidates(self, base_id: int, query: str) -> Callable[[int], Candidates]:
+    def _candidates(self, base_id: int, query: str, documents: Collection[int] | None) -> Callable[[int], Candidates]:
         """Return the function from a count to that many candidates, the best first."""
         vector, index = self._embedder.encode_query(query), self._indexes.of(base_id)
-        return lambda count: {chunk: _scores(cosine) for chunk, cosine in index.search(vector, count)}
+        if documents is None:
+            return lambda count: {chunk: _scores(cosine) for chunk, cosine in index.search(vector, count)}
+        with self._store.read() as connection:
+            allowed = catalog.chunks_of(connection, documents)
+
+        def look(count: int) -> Candidates:
+            found = ((chunk, cosine) for chunk, cosine in index.search(vector, index.size) if chunk in allowed)
+            return {chunk: _scores(cosine) for chunk, cosine in islice(found, count)}
+
+        return look
 
     def _fetch(self, look: Callable[[int], Candidates], candidates: Candidates, count: int) -> list[Passage]:
         """Return the candidates' passages, all as they are stored at one moment.
