@@ -103,7 +103,7 @@ def create(connection: sqlite3.Connection, name: str) -> None:
     """Add a base; raises `BadName` when there is one that differs at most in case."""
     row = connection.execute("SELECT name FROM bases WHERE folded = ?", (name.casefold(),)).fetchone()
     if row is not None:
-        raise BadName(f"there is a knowledge base {row[0]!r} already")
+        raise BadName("there is a knowledge base of this name already, or of one that differs in case only")
     connection.execute(
         "INSERT INTO bases (name, folded, token, created) VALUES (?, ?, ?, ?)",
         (name, name.casefold(), tokens.base(), time.time()),

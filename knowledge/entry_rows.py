@@ -174,14 +174,15 @@ def batch_number(connection: sqlite3.Connection, base_id: int, token: str) -> in
 
 
 def cancel_batch(connection: sqlite3.Connection, number: int) -> list[int]:
-    """Mark a batch as cancelled; returns the numbers of the jobs of it that are not done."""
-    connection.execute("UPDATE batches SET cancelled = 1 WHERE id = ?", (number,))
+    """Mark a batch as cancelled, unless all of it is done; returns the numbers of its jobs that are not."""
     rows = connection.execute(
         "SELECT j.id FROM entries e JOIN jobs j ON j.base_id = e.base_id AND j.file_id = e.file_id WHERE e.batch_id = ?"
         " AND NOT j.done",
         (number,),
-    )
-    return [job for (job,) in rows.fetchall()]
+    ).fetchall()
+    if rows:
+        connection.execute("UPDATE batches SET cancelled = 1 WHERE id = ?", (number,))
+    return [job for (job,) in rows]
 
 
 def counts_of_base(connection: sqlite3.Connection, base_id: int) -> Counts:

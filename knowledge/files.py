@@ -4,7 +4,8 @@ The second face of the room, beside `Library`: for clients that name what they m
 that of a file; one that was added to a base directly has a file that lives and ends with it. All methods block.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from knowledge import catalog, entry_rows, file_rows, jobs, names
@@ -87,29 +88,41 @@ class Files:
                 f"max_chunk_size_tokens: the embedding model of this server reads at most {longest} tokens at once"
             )
 
-    def put(self, base: str, wishes: Sequence[Wish], together: bool = False) -> tuple[Batch | None, Sequence[Entry]]:
-        """Put files into a base, all or none; `together`: as a batch. They are there when their status is completed.
+    def put(self, base: str, wishes: Sequence[Wish]) -> Sequence[Entry]:
+        """Put files into a base, all or none. They are there when their status is completed.
 
         A file that is there already stays, with the wished attributes; one that failed is tried again.
         Raises `UnknownBase`, `UnknownDocument`, `TooLarge`, `KnowledgeError`.
         """
+        with self._adding(base, wishes) as (connection, number, _):
+            entries = [entry_rows.entry(connection, number, wish.file) for wish in wishes]
+        self._ingest.wake()
+        return entries
+
+    def put_together(self, base: str, wishes: Sequence[Wish]) -> Batch:
+        """Put files into a base as `put` does, and return the batch that they are from now on."""
+        with self._adding(base, wishes) as (connection, number, files):
+            batch = entry_rows.add_batch(connection, number)
+            for file_id in files:
+                entry_rows.set_batch(connection, number, file_id, batch)
+            made = entry_rows.batch(connection, batch)
+        self._ingest.wake()
+        return made
+
+    @contextlib.contextmanager
+    def _adding(self, base: str, wishes: Sequence[Wish]) -> Iterator[tuple["sqlite3.Connection", int, Sequence[int]]]:
+        """Give the transaction in which the files were put, the number of the base, and those of the files."""
         if len(wishes) > MOST_OF_BATCH:
             raise TooLarge(f"{MOST_OF_BATCH} files can be put into a knowledge base at once")
+        for wish in wishes:
+            self.check_cut(wish.cut)
         self._shelf.jobs.refuse_long_queue(len(wishes))
-        batch = None
         with self._store.write() as connection:
             number = catalog.base_id(connection, names.same(base))
             files = [file_rows.file_number(connection, wish.file) for wish in wishes]
-            batch_id = entry_rows.add_batch(connection, number) if together else None
             for wish, file_id in zip(wishes, files, strict=True):
                 self._put(connection, number, wish, file_id)
-                if batch_id is not None:
-                    entry_rows.set_batch(connection, number, file_id, batch_id)
-            if batch_id is not None:
-                batch = entry_rows.batch(connection, batch_id)
-            entries = [entry_rows.entry(connection, number, wish.file) for wish in wishes]
-        self._ingest.wake()
-        return batch, entries
+            yield connection, number, files
 
     def _put(self, connection: "sqlite3.Connection", base_id: int, wish: Wish, file_id: int) -> None:
         entry = entry_rows.find_entry(connection, base_id, file_id)
@@ -188,7 +201,8 @@ class Files:
             number = catalog.base_id(connection, names.same(base))
             waiting = entry_rows.cancel_batch(connection, entry_rows.batch_number(connection, number, batch))
         for job in waiting:
-            self._ingest.cancel(job)
+            with contextlib.suppress(KnowledgeError):  # gone meanwhile, with its file
+                self._ingest.cancel(job)
         return self.batch(base, batch)
 
     def text(self, base: str, file: str) -> list[Passage]:

@@ -24,7 +24,7 @@ def base_name(name: str) -> str:
     if tokens.is_base(plain):
         raise BadName("a knowledge base cannot be named like an id of another one")
     if _RESERVED.fullmatch(plain):
-        raise BadName(f"{plain!r} is a name that Windows keeps for itself")
+        raise BadName("this is a name that Windows keeps for itself")
     return plain
 
 
