@@ -208,6 +208,11 @@ class Searched(BaseModel):
         return [self.query] if isinstance(self.query, str) else self.query
 
     @property
+    def earlier(self) -> list[str]:
+        """What the user said before, the oldest first, where the query may be rewritten by it."""
+        return [turn.content for turn in self.history if turn.role == "user"] if self.rewrite_query else []
+
+    @property
     def condition(self) -> Condition | None:
         """Which files are looked at; None: all."""
         return None if self.filters is None else condition(self.filters)

@@ -18,6 +18,7 @@ from assistant.assistant import Assistant
 from knowledge.base import EmptyBase, KnowledgeError, Passage
 from knowledge.file_base import BaseCard
 from knowledge.library import Library
+from knowledge.search import Found
 
 
 def routes(assistant: Assistant) -> APIRouter:
@@ -62,11 +63,11 @@ def routes(assistant: Assistant) -> APIRouter:
         """Find the passages that are nearest to a query."""
         asked = await json_body.read(request, Searched)
         name = await asyncio.to_thread(base_ids.resolve, library, store)
-        results = await asyncio.to_thread(_search, library, name, asked)
+        used, results = await asyncio.to_thread(_search, library, name, asked)
         return JSONResponse(
             {
                 "object": "vector_store.search_results.page",
-                "search_query": asked.queries,
+                "search_query": used,
                 "data": results,
                 "has_more": False,
                 "next_page": None,
@@ -95,28 +96,27 @@ def _card(library: Library, given: str) -> BaseCard:
     return library.card(base_ids.resolve(library, given))
 
 
-def _search(library: Library, base: str, asked: Searched) -> list[dict[str, Any]]:
-    """Return the results of all queries together, the best first, each passage once."""
+def _search(library: Library, base: str, asked: Searched) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the queries that were really used, and the results of all together: the best first, each passage once."""
     wanted = asked.condition
     documents = None if wanted is None else library.files.matching(base, wanted)
-    found: dict[int, Passage] = {}
-    for query in asked.queries:
-        for passage in _passages(library, base, query, asked.max_num_results, documents):
-            best = found.get(passage.chunk_id)
-            found[passage.chunk_id] = passage if best is None or passage.score > best.score else best
-    ordered = sorted(found.values(), key=lambda passage: -passage.score) if len(asked.queries) > 1 else list(found.values())
+    all_found = [_find(library, base, query, asked, documents) for query in asked.queries]
+    best: dict[int, Passage] = {}
+    for passage in (passage for found in all_found for passage in found.passages):
+        known = best.get(passage.chunk_id)
+        best[passage.chunk_id] = passage if known is None or passage.score > known.score else known
+    ordered = list(best.values()) if len(all_found) == 1 else sorted(best.values(), key=lambda passage: -passage.score)
     entries = library.files.of_documents({passage.source.document_id for passage in ordered})
-    return [
+    results = [
         answer.result(passage, entries[passage.source.document_id])
         for passage in ordered[: asked.max_num_results]
         if passage.source.document_id in entries and passage.score >= asked.ranking_options.score_threshold
     ]
+    return [found.query for found in all_found], results
 
 
-def _passages(library: Library, base: str, query: str, count: int, documents: frozenset[int] | None) -> list[Passage]:
-    if documents is not None and not documents:
-        return []
+def _find(library: Library, base: str, query: str, asked: Searched, documents: frozenset[int] | None) -> Found:
     try:
-        return library.search(base, query, count, documents)
+        return library.find(base, query, asked.max_num_results, documents, asked.earlier)
     except EmptyBase:  # towards these clients nothing is found in a store that holds nothing
-        return []
+        return Found([], query)

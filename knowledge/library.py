@@ -6,7 +6,7 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
-from knowledge.search import Search
+from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
 
@@ -275,14 +275,23 @@ class Library:
             document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
         return self._originals.read(document.sha256)
 
-    def search(self, base: str, query: str, top_k: int, documents: Collection[int] | None = None) -> list[Passage]:
-        """Return up to `top_k` (at most 50) passages, the best first; of these `documents` only, by their ids, if given.
+    def search(
+        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+    ) -> list[Passage]:
+        """Return the passages that `find` finds."""
+        return self.find(base, query, top_k, documents, history).passages
 
-        Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
+    def find(
+        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+    ) -> Found:
+        """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
+
+        `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
+        first. Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
-        return self._search.search(names.same(base), query, top_k, documents)
+        return self._search.find(names.same(base), query, top_k, history, documents)
 
     def _base(self, name: str) -> int:
         with self._store.read() as connection:
