@@ -85,7 +85,10 @@ class Endpoint:
 
 
 def _check(body: bytes) -> None:
-    """Raise `BadRequest` for what is not one JSON-RPC message to a method that is there; notifications pass."""
+    """Raise `BadRequest` for what is not one JSON-RPC message to a method that is there; notifications pass.
+
+    The SDK would repeat what was sent in its refusals.
+    """
     message = json_body.parse(json_body.decode(body))
     method = message.get("method")
     if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
@@ -97,6 +100,12 @@ def _check(body: bytes) -> None:
     number = message.get("id")
     if not isinstance(number, (str, int)) or isinstance(number, bool):
         raise BadRequest("id: a request has one, a text or a whole number.", "id")
+    params = message.get("params", {})
+    if not isinstance(params, dict):
+        raise BadRequest("params: must be an object.", "params")
+    called = method != "tools/call" or (isinstance(params.get("name"), str) and isinstance(params.get("arguments", {}), dict))
+    if not called:
+        raise BadRequest("params: a call has the name of a tool and an object of arguments.", "params")
 
 
 @asynccontextmanager

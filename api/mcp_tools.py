@@ -5,7 +5,7 @@ Source: Model Context Protocol, "Tools". What a person may read of an error is t
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,17 +75,20 @@ async def _search(assistant: Assistant, settings: ServerSettings, asked: SearchA
     library = assistant.library
     base = await asyncio.to_thread(base_ids.resolve, library, asked.knowledge_base)
     passages = await asyncio.to_thread(library.search, base, asked.query, asked.max_results)
-    return {"passages": await asyncio.to_thread(_found, assistant, passages)}
+    shown = await asyncio.to_thread(_shown, assistant, passages)
+    return {"passages": [passage for passage in shown if passage is not None]}
 
 
-def _found(assistant: Assistant, passages: list[Passage]) -> list[dict[str, Any]]:
+def _shown(assistant: Assistant, passages: Sequence[Passage]) -> list[dict[str, Any] | None]:
+    """Return the passages as clients see them; None in place of one whose document is gone meanwhile."""
     entries = assistant.library.files.of_documents({passage.source.document_id for passage in passages})
-    shown = []
+    shown: list[dict[str, Any] | None] = []
     for passage in passages:
-        if passage.source.document_id in entries:
-            found = result(passage, entries[passage.source.document_id])
-            del found["content"]
-            shown.append(found | {"text": passage.text})
+        entry = entries.get(passage.source.document_id)
+        found = None if entry is None else result(passage, entry) | {"text": passage.text}
+        if found is not None:
+            del found["content"]  # the same text again, in the shape of another protocol
+        shown.append(found)
     return shown
 
 
@@ -99,8 +102,8 @@ async def _ask(assistant: Assistant, settings: ServerSettings, asked: AskArgumen
     await whole(request, run, settings.request_timeout)
     text = text_of(run)
     used = find(text, len(run.sources)).used
-    shown = await asyncio.to_thread(_found, assistant, list(run.sources))
-    sources = [{"number": number, "cited": number in used} | source for number, source in enumerate(shown, 1)]
+    shown = await asyncio.to_thread(_shown, assistant, run.sources)
+    sources = [{"number": number, "cited": number in used} | one for number, one in enumerate(shown, 1) if one is not None]
     return {"answer": text, "sources": sources, "finish_reason": run.finish_reason}
 
 

@@ -189,12 +189,12 @@ def fetch(connection: sqlite3.Connection, scores: Mapping[int, Mapping[str, floa
 
 
 def _passage(
-    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int], scores: Mapping[str, float]
+    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int, str], scores: Mapping[str, float]
 ) -> Passage:
-    number, text, base, document_id, name, page, headings, first, last, tokens = row
+    number, text, base, document_id, name, page, headings, first, last, count, file = row
     where = Locator(page, tuple(json.loads(headings)), first, last)
     parts = {name: value for name, value in scores.items() if name != "score"}
-    return Passage(number, text, Source(base, document_id, name), where, scores.get("score", 0.0), parts, tokens)
+    return Passage(number, text, Source(base, document_id, name, file), where, scores.get("score", 0.0), parts, count)
 
 
 def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:

@@ -108,6 +108,7 @@ CREATE TABLE entries (
     added REAL NOT NULL,
     UNIQUE (base_id, file_id)
 );
+CREATE INDEX entries_base ON entries(base_id);
 CREATE INDEX entries_file ON entries(file_id);
 CREATE INDEX entries_name ON entries(base_id, name);
 CREATE INDEX entries_batch ON entries(batch_id);
@@ -159,6 +160,11 @@ CREATE VIEW job_rows AS
         j.base_id, j.sha256, j.done, j.file_id, e.chunk_tokens, e.chunk_overlap
     FROM jobs j JOIN bases b ON b.id = j.base_id
     LEFT JOIN entries e ON e.base_id = j.base_id AND e.file_id = j.file_id;
+DROP VIEW passage_rows;
+CREATE VIEW passage_rows AS
+    SELECT c.id, c.text, b.name AS base, c.document_id, d.name, c.page, c.headings, c.first_line, c.last_line, c.tokens,
+        f.token
+    FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b ON b.id = d.base_id JOIN files f ON f.id = d.file_id;
 CREATE VIEW entry_rows AS
     SELECT f.token, b.token AS base, f.name, e.name AS document_name, e.added, e.attributes, e.chunk_tokens, e.chunk_overlap,
         CASE WHEN d.id IS NOT NULL THEN 'completed' WHEN j.stage IN ('failed', 'cancelled') THEN j.stage

@@ -214,7 +214,8 @@ def test_a_base_keeps_its_id_when_it_is_renamed(library: Library) -> None:
     changed = library.change("one", "two", {"c": "d"})
     assert (changed.id, changed.name, changed.metadata, changed.counts.completed) == (card.id, "two", {"c": "d"}, 1)
     assert library.base_named(card.id) == library.base_named("two") == "two"
-    assert library.search("two", "apple", 3)[0].source.base == "two"
+    source = library.search("two", "apple", 3)[0].source
+    assert (source.base, source.file) == ("two", library.files.part(ALL).items[0].id)
     for name in ("default", "DEFAULT", "vs_" + "0" * 32, ".x"):
         with pytest.raises(BadName):
             library.change("two", name)
