@@ -23,7 +23,8 @@ from knowledge.library import Library
 
 LOG = logging.getLogger(__name__)
 
-ALLOWED_HEADERS = ["Authorization", "Content-Type"]
+ALLOWED_METHODS = ["GET", "POST", "DELETE"]
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "OpenAI-Beta", "Mcp-Protocol-Version", "Mcp-Session-Id"]
 """What pages of `--allowed-origin` may send."""
 
 Page = Callable[[Assistant, AsyncExitStack], tuple[ASGIApp, Awaitable[None]]]
@@ -63,7 +64,7 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
     app.add_exception_handler(RequestValidationError, on_wrong_parameter)
     if settings.allowed_origin:
         allowed = list(settings.allowed_origin)
-        app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=ALLOWED_HEADERS)
+        app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=ALLOWED_METHODS, allow_headers=ALLOWED_HEADERS)
     app.include_router(health_routes.routes(assistant))
     app.include_router(metrics.routes(assistant))
     for protocol in PROTOCOLS:

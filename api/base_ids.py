@@ -1,13 +1,8 @@
-"""The name of a knowledge base from what a client gives for it, its id or its name. Knows no protocol."""
+"""A knowledge base by its id or its name, as clients give it in paths and fields. Blocks for a look into the database."""
 
-from knowledge.base import UnknownBase
 from knowledge.library import Library
-from knowledge.names import same
 
 
 def resolve(library: Library, given: str) -> str:
-    """Return the name of the base that `given` stands for; raises `UnknownBase`."""
-    name = next((base.name for base in library.bases() if base.name == same(given)), None)
-    if name is None:
-        raise UnknownBase("There is no such knowledge base.")
-    return name
+    """Return the name of the base whose id ("vs_...") or name is `given`; raises `knowledge.base.UnknownBase`."""
+    return library.base_named(given)

@@ -100,11 +100,12 @@ class Locator:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The document a passage is from."""
+    """The document a passage is from, and the id of the file that became it ("file-...")."""
 
     base: str
     document_id: int
     name: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

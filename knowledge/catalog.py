@@ -5,6 +5,7 @@ What an index, an original or a job's worker is, it does not know; `shelf.py` ch
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import base_rows, entry_rows, tokens
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -38,6 +40,7 @@ class NewDocument:
     """A document about to be stored: its facts, its chunks and their vectors, in the same order."""
 
     base_id: int
+    file_id: int
     name: str
     sha256: str
     size: int
@@ -81,6 +84,16 @@ def base_id(connection: sqlite3.Connection, name: str) -> int:
     return int(row[0])
 
 
+def base_named(connection: sqlite3.Connection, given: str) -> str:
+    """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`, which does not repeat it."""
+    row = connection.execute(
+        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC", {"given": given}
+    ).fetchone()
+    if row is None:
+        raise UnknownBase("there is no knowledge base (vector store) of this id or name")
+    return str(row[0])
+
+
 def base_ids(connection: sqlite3.Connection) -> list[int]:
     """Return the ids of all bases."""
     return [number for (number,) in connection.execute("SELECT id FROM bases ORDER BY id")]
@@ -90,8 +103,11 @@ def create(connection: sqlite3.Connection, name: str) -> None:
     """Add a base; raises `BadName` when there is one that differs at most in case."""
     row = connection.execute("SELECT name FROM bases WHERE folded = ?", (name.casefold(),)).fetchone()
     if row is not None:
-        raise BadName(f"there is a knowledge base {row[0]!r} already")
-    connection.execute("INSERT INTO bases (name, folded) VALUES (?, ?)", (name, name.casefold()))
+        raise BadName("there is a knowledge base of this name already, or of one that differs in case only")
+    connection.execute(
+        "INSERT INTO bases (name, folded, token, created) VALUES (?, ?, ?, ?)",
+        (name, name.casefold(), tokens.base(), time.time()),
+    )
 
 
 def made_by(connection: sqlite3.Connection, number: int) -> str | None:
@@ -107,6 +123,13 @@ def documents(connection: sqlite3.Connection, number: int) -> list[Document]:
     """Return the documents of a base by name."""
     rows = connection.execute("SELECT * FROM document_rows WHERE base_id = ? ORDER BY name", (number,))
     return [_document(row) for row in rows]
+
+
+def of_file(connection: sqlite3.Connection, number: int, file_id: int) -> Document | None:
+    """Return the document of a file, if it is there."""
+    query = "SELECT r.* FROM documents d JOIN document_rows r ON r.id = d.id WHERE d.base_id = ? AND d.file_id = ?"
+    row = connection.execute(query, (number, file_id)).fetchone()
+    return _document(row) if row else None
 
 
 def find(connection: sqlite3.Connection, number: int, name: str) -> Document | None:
@@ -144,6 +167,12 @@ def chunks_of_others(connection: sqlite3.Connection, number: int, name: str) -> 
     return int(connection.execute(query, (number, name)).fetchone()[0])
 
 
+def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> frozenset[int]:
+    """Return the ids of all chunks of some documents."""
+    query = "SELECT id FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))"
+    return frozenset(number for (number,) in connection.execute(query, (json.dumps(list(documents)),)))
+
+
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
     """Return all passages of a document in order, with score 0."""
     rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))
@@ -160,12 +189,12 @@ def fetch(connection: sqlite3.Connection, scores: Mapping[int, Mapping[str, floa
 
 
 def _passage(
-    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int], scores: Mapping[str, float]
+    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int, str], scores: Mapping[str, float]
 ) -> Passage:
-    number, text, base, document_id, name, page, headings, first, last, tokens = row
+    number, text, base, document_id, name, page, headings, first, last, count, file = row
     where = Locator(page, tuple(json.loads(headings)), first, last)
     parts = {name: value for name, value in scores.items() if name != "score"}
-    return Passage(number, text, Source(base, document_id, name), where, scores.get("score", 0.0), parts, tokens)
+    return Passage(number, text, Source(base, document_id, name, file), where, scores.get("score", 0.0), parts, count)
 
 
 def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
@@ -181,16 +210,20 @@ def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.N
 def put(connection: sqlite3.Connection, new: NewDocument) -> Change:
     """Store a document in place of the one of its name; raises `EmbedderMismatch` beside vectors of another model."""
     old = find(connection, new.base_id, new.name)
-    change = _delete(connection, old) if old else Change()
+    change = _delete(connection, old, keep_entry_of=new.file_id) if old else Change()
     present = made_by(connection, new.base_id)
     if present is not None and present != new.embedder:
         raise mismatch(present, new.embedder)
     connection.execute("UPDATE bases SET embedder = ? WHERE id = ?", (new.embedder, new.base_id))
+    stored = sum(len(chunk.text.encode()) for chunk in new.chunks) + new.vectors.nbytes
     facts = (new.base_id, new.name, new.sha256, new.size, new.characters, len(new.chunks), new.pages)
     document_id = connection.execute(
-        "INSERT INTO documents (base_id, name, sha256, size, characters, chunks, pages, version, added, warnings)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*facts, old.version + 1 if old else 1, new.added, json.dumps(new.warnings, ensure_ascii=False)),
+        "INSERT INTO documents (base_id, name, sha256, size, characters, chunks, pages, version, added, warnings,"
+        " file_id, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(*facts, old.version + 1 if old else 1, new.added, json.dumps(new.warnings, ensure_ascii=False)),
+            *(new.file_id, stored),
+        ),
     ).lastrowid
     rows = ((document_id, *_row(chunk), vector.tobytes()) for chunk, vector in zip(new.chunks, new.vectors, strict=True))
     connection.executemany(
@@ -221,15 +254,20 @@ def clear(connection: sqlite3.Connection, number: int, keep: bool) -> Change:
     change = Change(hashes=tuple(sha256 for (sha256,) in rows.fetchall()))
     connection.execute("DELETE FROM documents WHERE base_id = ?", (number,))
     connection.execute("DELETE FROM jobs WHERE base_id = ?", (number,))
-    if not keep:
+    connection.execute("DELETE FROM entries WHERE base_id = ?", (number,))
+    connection.execute("DELETE FROM batches WHERE base_id = ?", (number,))
+    if keep:
+        base_rows.start_over(connection, number)
+    else:
         connection.execute("DELETE FROM bases WHERE id = ?", (number,))
     return change
 
 
 def unused(connection: sqlite3.Connection, hashes: Iterable[str]) -> list[str]:
-    """Return those hashes that no document has, and no job that may still be read or tried again."""
+    """Return those hashes that no file has, no document, and no job that may still be read or tried again."""
     rows = connection.execute(
-        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM documents WHERE sha256 = value) AND NOT EXISTS"
+        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM files WHERE sha256 = value)"
+        " AND NOT EXISTS (SELECT 1 FROM documents WHERE sha256 = value) AND NOT EXISTS"
         " (SELECT 1 FROM jobs WHERE sha256 = value AND stage NOT IN ('ready', 'skipped'))",
         (json.dumps(sorted(set(hashes))),),
     )
@@ -247,9 +285,13 @@ def mismatch(made: str, present: str) -> EmbedderMismatch:
     )
 
 
-def _delete(connection: sqlite3.Connection, document: Document) -> Change:
+def _delete(connection: sqlite3.Connection, document: Document, keep_entry_of: int | None = None) -> Change:
+    """Remove a document, and the file it is of from its base unless that is the one to keep."""
     change = Change(gone=_chunk_ids(connection, document.id), hashes=(document.sha256,))
-    connection.execute("DELETE FROM documents WHERE id = ?", (document.id,))
+    rows = connection.execute("DELETE FROM documents WHERE id = ? RETURNING base_id, file_id", (document.id,)).fetchall()
+    for base_id, file_id in rows:
+        if file_id != keep_entry_of:
+            entry_rows.drop_entry(connection, base_id, file_id)
     return change
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from knowledge import catalog
-from knowledge.base import EmbedderMismatch, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
+from knowledge import catalog, entry_rows
+from knowledge.base import EmbedderMismatch, EmbedderNotReady, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
 from knowledge.embeddings import Embedding, checked
+from knowledge.file_base import Cut
 from knowledge.jobs import Jobs, Task
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.originals import Originals
@@ -102,6 +103,12 @@ class Ingest:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
+
+    def longest(self) -> int:
+        """Return how many tokens the embedding model reads at once; raises `EmbedderNotReady`."""
+        if not self._ready:
+            raise EmbedderNotReady("the embedding model is still loading")
+        return self._embedder.max_tokens
 
     def live(self, job: Job) -> Job:
         """Return the job as it is at this moment: its row is written only when its stage changes."""
@@ -189,6 +196,8 @@ class Ingest:
         with self._store.read() as connection:
             found = catalog.find(connection, task.base_id, task.job.name)
         if found and found.sha256 == task.sha256:
+            with self._store.write() as connection:
+                entry_rows.adopt(connection, task.base_id, found.id, task.file_id)
             work.to("skipped", 1.0, "unchanged")
             return
         extract = self._extract(task, work)
@@ -198,6 +207,7 @@ class Ingest:
         vectors = self._vectors(chunks, work)
         new = NewDocument(
             base_id=task.base_id,
+            file_id=task.file_id,
             name=task.job.name,
             sha256=task.sha256,
             size=task.job.size,
@@ -236,7 +246,8 @@ class Ingest:
 
     def _chunks(self, task: Task, extract: Extract, work: Work) -> list[Chunk]:
         work.to("chunking", _READ_UNTIL, "")
-        size = Size(self._settings.chunk_tokens, self._settings.chunk_overlap, self._embedder.max_tokens)
+        cut = task.cut or Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
+        size = Size(cut.tokens, cut.overlap, self._embedder.max_tokens)
         chunks = split(extract.blocks, task.job.name, self._embedder, size, work.check)
         if len(chunks) > MOST_OF_DOCUMENT:
             raise TooLarge(f"the file makes {len(chunks):,} passages, and {MOST_OF_DOCUMENT:,} are allowed: split it")

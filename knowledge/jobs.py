@@ -4,8 +4,13 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from knowledge.base import FINAL, Job, KnowledgeError, Stage
+from knowledge import entry_rows
+from knowledge.base import FINAL, Job, KnowledgeError, Stage, TooLarge
+from knowledge.file_base import Cut
 from knowledge.store import Store
+
+MOST_WAITING = 10_000
+"""Files that wait to be read, in all knowledge bases together."""
 
 KEPT = 200
 """Finished jobs of a base that are remembered; older ones are forgotten."""
@@ -21,6 +26,8 @@ class Task:
     job: Job
     base_id: int
     sha256: str
+    file_id: int
+    cut: Cut | None
 
 
 class Jobs:
@@ -29,26 +36,12 @@ class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, base_id: int, name: str, sha256: str, size: int) -> Job:
-        """Add a waiting job; when this returns it survives a power cut."""
-        with self._store.write() as connection:
-            return self._insert(connection, base_id, name, sha256, size, "waiting", "")
-
     def add_skipped(self, base_id: int, name: str, sha256: str, size: int) -> Job:
         """Add a job that is done because the document is there already."""
         with self._store.write(durable=False) as connection:
-            job = self._insert(connection, base_id, name, sha256, size, "skipped", "unchanged")
+            job = add(connection, base_id, name, sha256, size, stage="skipped", detail="unchanged")
             _prune(connection, base_id)
             return job
-
-    def _insert(
-        self, connection: sqlite3.Connection, base_id: int, name: str, sha256: str, size: int, stage: Stage, detail: str
-    ) -> Job:
-        values = (base_id, name, sha256, size, stage, float(stage in FINAL), detail)
-        number = connection.execute(
-            "INSERT INTO jobs (base_id, name, sha256, size, stage, part, detail) VALUES (?, ?, ?, ?, ?, ?, ?)", values
-        ).lastrowid
-        return _get(connection, number or 0)
 
     def get(self, number: int) -> Job:
         """Return a job; raises `KnowledgeError` when there is none of this number."""
@@ -65,12 +58,20 @@ class Jobs:
         """Return the oldest job that is not done."""
         with self._store.read() as connection:
             row = connection.execute("SELECT * FROM job_rows WHERE NOT done ORDER BY id LIMIT 1").fetchone()
-        return Task(_job(row), base_id=row[10], sha256=row[11]) if row else None
+        if row is None:
+            return None
+        cut = Cut(row[14], row[15]) if row[14] is not None else None
+        return Task(_job(row), base_id=row[10], sha256=row[11], file_id=row[13], cut=cut)
 
     def unfinished(self) -> int:
         """Return how many files of all bases wait or are worked on."""
         with self._store.read() as connection:
             return int(connection.execute("SELECT count(*) FROM jobs WHERE NOT done").fetchone()[0])
+
+    def refuse_long_queue(self, more: int = 1) -> None:
+        """Raise `TooLarge` when no `more` files can wait."""
+        if self.unfinished() + more > MOST_WAITING:
+            raise TooLarge(f"{MOST_WAITING:,} files are waiting to be read already: try again when some are done")
 
     def waits(self, base_id: int, name: str) -> bool:
         """Return whether a file of this name waits or is worked on."""
@@ -91,18 +92,14 @@ class Jobs:
     def again(self, number: int, attempts: int | None = None) -> Job:
         """Put a job back to waiting; `attempts` None: the one that was begun is not counted."""
         with self._store.write() as connection:
-            connection.execute(
-                "UPDATE jobs SET stage = 'waiting', part = 0, chunks = 0, seconds = 0, detail = '', code = '',"
-                " attempts = coalesce(?, max(attempts - 1, 0)) WHERE id = ?",
-                (attempts, number),
-            )
-            return _get(connection, number)
+            return again(connection, number, attempts)
 
     def dismiss(self, base_id: int) -> list[str]:
         """Forget the finished jobs of a base; returns the hashes they referred to."""
         with self._store.write(durable=False) as connection:
-            rows = connection.execute("DELETE FROM jobs WHERE base_id = ? AND done RETURNING sha256", (base_id,))
-            return [sha256 for (sha256,) in rows.fetchall()]
+            rows = connection.execute("DELETE FROM jobs WHERE base_id = ? AND done RETURNING sha256", (base_id,)).fetchall()
+            entry_rows.drop_left(connection, base_id)
+            return [sha256 for (sha256,) in rows]
 
     def resume(self) -> None:
         """Put what a dead process left unfinished back to waiting, or fail it when it was one crash too many."""
@@ -112,6 +109,41 @@ class Jobs:
                 (f"the server stopped {CRASHES} times while it worked on this file", CRASHES),
             )
             connection.execute("UPDATE jobs SET stage = 'waiting', part = 0, detail = '' WHERE NOT done")
+
+
+def add(
+    connection: sqlite3.Connection,
+    base_id: int,
+    name: str,
+    sha256: str,
+    size: int,
+    file_id: int | None = None,
+    stage: Stage = "waiting",
+    detail: str = "",
+) -> Job:
+    """Add a job within a transaction; `file_id`: the file that becomes a document, whose entry is there."""
+    values = (base_id, name, sha256, size, file_id, stage, float(stage in FINAL), detail)
+    number = connection.execute(
+        "INSERT INTO jobs (base_id, name, sha256, size, file_id, stage, part, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+    ).lastrowid
+    return _get(connection, number or 0)
+
+
+def again(connection: sqlite3.Connection, number: int, attempts: int | None = None) -> Job:
+    """Put a job back to waiting within a transaction; `attempts` None: the one that was begun is not counted."""
+    connection.execute(
+        "UPDATE jobs SET stage = 'waiting', part = 0, chunks = 0, seconds = 0, detail = '', code = '',"
+        " attempts = coalesce(?, max(attempts - 1, 0)) WHERE id = ?",
+        (attempts, number),
+    )
+    return _get(connection, number)
+
+
+def latest(connection: sqlite3.Connection, base_id: int, file_id: int) -> Job | None:
+    """Return the latest job of a file in a base within a transaction."""
+    query = "SELECT * FROM job_rows WHERE base_id = ? AND file_id = ? ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (base_id, file_id)).fetchone()
+    return _job(row) if row else None
 
 
 def note(connection: sqlite3.Connection, job: Job) -> bool:
@@ -133,6 +165,12 @@ def forget(connection: sqlite3.Connection, base_id: int, name: str) -> list[tupl
     return list(rows.fetchall())
 
 
+def forget_file(connection: sqlite3.Connection, base_id: int, file_id: int) -> list[int]:
+    """Forget all jobs of a file in a base within a transaction, done or not; returns their numbers."""
+    rows = connection.execute("DELETE FROM jobs WHERE base_id = ? AND file_id = ? RETURNING id", (base_id, file_id))
+    return [number for (number,) in rows.fetchall()]
+
+
 def _get(connection: sqlite3.Connection, number: int) -> Job:
     row = connection.execute("SELECT * FROM job_rows WHERE id = ?", (number,)).fetchone()
     if row is None:
@@ -145,8 +183,13 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def _prune(connection: sqlite3.Connection, base_id: int) -> None:
-    connection.execute(
+    """Forget old finished jobs. Those that say why a file that was uploaded by itself failed stay as long as the file."""
+    rows = connection.execute(
         "DELETE FROM jobs WHERE base_id = ? AND done AND id <= (SELECT id FROM jobs"
-        " WHERE base_id = ? AND done ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        " WHERE base_id = ? AND done ORDER BY id DESC LIMIT 1 OFFSET ?) AND (stage IN ('ready', 'skipped')"
+        " OR NOT EXISTS (SELECT 1 FROM files f WHERE f.id = jobs.file_id AND f.uploaded)) RETURNING file_id",
         (base_id, base_id, KEPT),
-    )
+    ).fetchall()
+    files = [number for (number,) in rows if number is not None]
+    if files:
+        entry_rows.drop_left(connection, base_id, files)

@@ -6,12 +6,13 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import catalog, names
+from knowledge import base_rows, catalog, names
 from knowledge.base import (
+    BadName,
     BaseInfo,
     Document,
     Embedded,
@@ -23,13 +24,15 @@ from knowledge.base import (
     TooLarge,
 )
 from knowledge.embeddings import Embedder, Embedding, Report
+from knowledge.file_base import BaseCard, Cut, Part, Window
+from knowledge.files import Files
 from knowledge.index import Indexes
 from knowledge.ingest import Ingest, Read
 from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
-from knowledge.search import Search
+from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
 
@@ -38,9 +41,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = MIB
-
-MOST_WAITING = 10_000
-"""Files that wait to be read, in all knowledge bases together."""
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Library:
         self._search = Search(self._store, self._indexes, self._embedder)
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
         self._loading = threading.Lock()
+        self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
 
     @property
     def ready(self) -> bool:
@@ -149,15 +150,44 @@ class Library:
         with self._store.read() as connection:
             return catalog.bases(connection, identity)
 
-    def create(self, name: str) -> BaseInfo:
+    def base_named(self, given: str) -> str:
+        """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`."""
+        with self._store.read() as connection:
+            return catalog.base_named(connection, names.same(given))
+
+    def card(self, name: str) -> BaseCard:
+        """Return what clients see of a base; raises `UnknownBase`."""
+        with self._store.read() as connection:
+            return base_rows.card(connection, catalog.base_id(connection, names.same(name)))
+
+    def cards(self, window: Window) -> Part[BaseCard]:
+        """Return a part of all bases, by the time they were made."""
+        with self._store.read() as connection:
+            return base_rows.card_list(connection, window)
+
+    def create(self, name: str, metadata: Mapping[str, str] | None = None) -> BaseInfo:
         """Make an empty knowledge base; raises `BadName`, also when there is one of this name."""
         plain = names.base_name(name)
         with self._store.write() as connection:
             catalog.create(connection, plain)
+            base_rows.set_metadata(connection, catalog.base_id(connection, plain), metadata or {})
         return BaseInfo(plain, 0, 0, "")
 
+    def change(self, name: str, new_name: str | None = None, metadata: Mapping[str, str] | None = None) -> BaseCard:
+        """Give a base another name, other metadata, or both; its id stays. Raises `UnknownBase`, `BadName`."""
+        plain = None if new_name is None else names.base_name(new_name)
+        with self._store.write() as connection:
+            number = catalog.base_id(connection, names.same(name))
+            if plain is not None and plain != names.same(name):
+                if names.same(name) == catalog.DEFAULT:
+                    raise BadName(f"the knowledge base {catalog.DEFAULT!r} keeps its name")
+                base_rows.rename(connection, number, plain)
+            if metadata is not None:
+                base_rows.set_metadata(connection, number, metadata)
+            return base_rows.card(connection, number)
+
     def delete(self, name: str) -> None:
-        """Remove a knowledge base with all it holds; the one named "default" is emptied and stays."""
+        """Remove a knowledge base with all it holds; in place of the one named "default" there is a new, empty one."""
         number = self._base(name)
         self._shelf.clear(number, keep=names.same(name) == catalog.DEFAULT)
         self._ingest.stop_base(number)
@@ -181,7 +211,7 @@ class Library:
         number, plain = self._base(base), names.document_name(name)
         target_for(plain)
         self._refuse_too_many(number, plain)
-        self._refuse_long_queue()
+        self._shelf.jobs.refuse_long_queue()
         received = self._originals.receive(parts, self._settings.max_file_size * MIB)
         job = self._keep(number, plain, received)
         self._ingest.wake()
@@ -189,7 +219,8 @@ class Library:
 
     def _keep(self, number: int, name: str, received: Received) -> Job:
         try:
-            return self._shelf.receive(number, name, received)
+            cut = Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
+            return self._shelf.receive(number, name, received, cut)
         except BaseException:
             self._originals.drop(received)
             raise
@@ -199,10 +230,6 @@ class Library:
             others = catalog.others(connection, number, name)
         if others >= self._settings.max_documents:
             raise TooLarge(f"the knowledge base holds {others} documents, which is the most (--max-documents)")
-
-    def _refuse_long_queue(self) -> None:
-        if self._shelf.jobs.unfinished() >= MOST_WAITING:
-            raise TooLarge(f"{MOST_WAITING:,} files are waiting to be read already: try again when some are done")
 
     def jobs(self, base: str) -> list[Job]:
         """Return the unfinished jobs of a base and the latest finished ones, in the order of upload."""
@@ -250,14 +277,23 @@ class Library:
             document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
         return self._originals.read(document.sha256)
 
-    def search(self, base: str, query: str, top_k: int) -> list[Passage]:
-        """Return up to `top_k` (at most 50) passages, the best first.
+    def search(
+        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+    ) -> list[Passage]:
+        """Return the passages that `find` finds."""
+        return self.find(base, query, top_k, documents, history).passages
 
-        Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
+    def find(
+        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+    ) -> Found:
+        """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
+
+        `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
+        first. Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
-        return self._search.search(names.same(base), query, top_k)
+        return self._search.find(names.same(base), query, top_k, history, documents)
 
     @property
     def embedding_dimension(self) -> int:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from knowledge import tokens
 from knowledge.base import BadName
 
 LONGEST_DOCUMENT = 200
@@ -20,8 +21,10 @@ def base_name(name: str) -> str:
             "a knowledge base is named by 1 to 64 letters, digits, spaces, and any of . _ - ; it does not begin or end"
             " with a space or a dot"
         )
+    if tokens.is_base(plain):
+        raise BadName("a knowledge base cannot be named like an id of another one")
     if _RESERVED.fullmatch(plain):
-        raise BadName(f"{plain!r} is a name that Windows keeps for itself")
+        raise BadName("this is a name that Windows keeps for itself")
     return plain
 
 

@@ -5,7 +5,9 @@ goes into `_candidates` and changes nothing else. How passages are stored or vec
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from knowledge import catalog
 from knowledge.base import EmptyBase, Passage
@@ -31,6 +33,14 @@ Candidates = Mapping[int, Mapping[str, float]]
 """Chunk id -> scores by name, the best chunk first; the one named "score" is the one it is ordered by, in [0, 1]."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages of a search, the best first, and the question as it was searched for."""
+
+    passages: list[Passage]
+    query: str
+
+
 class Search:
     """Searches the bases of a store by their indexes."""
 
@@ -39,22 +49,25 @@ class Search:
         self._indexes = indexes
         self._embedder = embedder
 
-    def search(self, base: str, query: str, top_k: int) -> list[Passage]:
-        """Return up to `top_k` (at most 50) passages, the best first, no text twice.
+    def find(
+        self, base: str, query: str, top_k: int, earlier: Sequence[str] = (), documents: Collection[int] | None = None
+    ) -> Found:
+        """Return up to `top_k` (at most 50) passages, the best first, no text twice; of these `documents` only, if given.
 
+        `earlier`: what the same person said before, the oldest first; not looked at.
         Raises `UnknownBase`, `EmptyBase`, `EmbedderMismatch`, `EmbedderNotReady`. A blank query finds nothing.
         """
         number = self._checked(base)
         wanted = min(top_k, LARGEST)
         if wanted < 1 or not query.strip():
-            return []
-        look = self._candidates(number, query)
+            return Found([], query)
+        look = self._candidates(number, query, documents)
         count = wanted * 3 + SPARE
         while True:
             candidates = look(count)
             found = list(_distinct(self._fetch(look, candidates, count)))[:wanted]
             if len(found) == wanted or len(candidates) < count or count >= MOST:
-                return found
+                return Found(found, query)
             count = min(count * 4, MOST)
 
     def _checked(self, base: str) -> int:
@@ -68,10 +81,19 @@ class Search:
             raise catalog.mismatch(made_by, self._embedder.identity)
         return number
 
-    def _candidates(self, base_id: int, query: str) -> Callable[[int], Candidates]:
+    def _candidates(self, base_id: int, query: str, documents: Collection[int] | None) -> Callable[[int], Candidates]:
         """Return the function from a count to that many candidates, the best first."""
         vector, index = self._embedder.encode_query(query), self._indexes.of(base_id)
-        return lambda count: {chunk: _scores(cosine) for chunk, cosine in index.search(vector, count)}
+        if documents is None:
+            return lambda count: {chunk: _scores(cosine) for chunk, cosine in index.search(vector, count)}
+        with self._store.read() as connection:
+            allowed = catalog.chunks_of(connection, documents)
+
+        def look(count: int) -> Candidates:
+            found = ((chunk, cosine) for chunk, cosine in index.search(vector, index.size) if chunk in allowed)
+            return {chunk: _scores(cosine) for chunk, cosine in islice(found, count)}
+
+        return look
 
     def _fetch(self, look: Callable[[int], Candidates], candidates: Candidates, count: int) -> list[Passage]:
         """Return the candidates' passages, all as they are stored at one moment.

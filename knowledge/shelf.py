@@ -10,18 +10,22 @@ It does not know how a file becomes chunks, nor who asks.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 
-from knowledge import catalog, jobs
+from knowledge import catalog, entry_rows, file_rows, jobs
 from knowledge.base import Job, UnknownDocument
 from knowledge.catalog import Change, NewDocument
+from knowledge.file_base import Cut, File
 from knowledge.index import Indexes
 from knowledge.jobs import Jobs
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
+
+PURPOSE = "assistants"
+"""What files are for that were put into a base directly; OpenAI's word."""
 
 NO_VECTORS = np.empty((0, 0), dtype=np.float16)
 
@@ -55,7 +59,7 @@ class Shelf:
             alike = catalog.made_by(connection, base_id) == embedder
             index.rebuild(catalog.vectors(connection, base_id) if alike else ())
 
-    def receive(self, base_id: int, name: str, received: Received) -> Job:
+    def receive(self, base_id: int, name: str, received: Received, cut: Cut) -> Job:
         """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""
         with self._bytes:
             with self._store.read() as connection:
@@ -65,9 +69,23 @@ class Shelf:
                 self._originals.drop(received)
                 return self.jobs.add_skipped(base_id, name, received.sha256, received.size)
             self._originals.keep(received)
-            job = self.jobs.add(base_id, name, received.sha256, received.size)
+            with self._store.write() as connection:
+                facts = (name, received.sha256, received.size)
+                file_id = file_rows.add_file(connection, *facts, PURPOSE, uploaded=False)
+                entry_rows.add_entry(connection, base_id, file_id, name, cut)
+                job = jobs.add(connection, base_id, *facts, file_id)
         self._fault("row_received")
         return job
+
+    def keep(self, name: str, received: Received, purpose: str) -> File:
+        """Keep an uploaded file that is in no base yet; when this returns it survives a power cut."""
+        with self._bytes:
+            self._originals.keep(received)
+            with self._store.write() as connection:
+                number = file_rows.add_file(connection, name, received.sha256, received.size, purpose, uploaded=True)
+                kept = file_rows.file(connection, number)
+        self._fault("row_kept")
+        return kept
 
     def put(self, new: NewDocument, ready: Job) -> None:
         """Store a document and end its job in one transaction; raises `Withdrawn` or `EmbedderMismatch`."""
@@ -106,6 +124,36 @@ class Shelf:
         self._forget(change.hashes)
         return {number for number, _ in forgotten}
 
+    def detach(self, base_id: int, file_id: int) -> set[int]:
+        """Take a file out of a base; its document is never found again. Returns the numbers of the jobs that end with it."""
+        return self._take(file_id, [base_id], forever=False)
+
+    def delete(self, file_id: int) -> set[int]:
+        """Take a file out of all bases and forget it and its bytes; returns as `detach`."""
+        return self._take(file_id, None, forever=True)
+
+    def _take(self, file_id: int, base_ids: Sequence[int] | None, forever: bool) -> set[int]:
+        gone: dict[int, Change] = {}
+        forgotten: set[int] = set()
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                sha256 = file_rows.hash_of(connection, file_id)
+                for base_id in entry_rows.bases_of(connection, file_id) if base_ids is None else base_ids:
+                    forgotten |= set(jobs.forget_file(connection, base_id, file_id))
+                    found = catalog.of_file(connection, base_id, file_id)
+                    gone[base_id] = catalog.remove(connection, found) if found else Change()
+                    entry_rows.drop_entry(connection, base_id, file_id)
+                if forever:
+                    file_rows.drop_file(connection, file_id)
+                self._fault("take_rows")
+                for base_id in gone:
+                    held.enter_context(self._indexes.of(base_id).lock)
+            self._fault("take_commit")
+            for base_id, change in gone.items():
+                self._indexes.of(base_id).swap(change.gone, (), NO_VECTORS)
+        self._forget([sha256])
+        return forgotten
+
     def clear(self, base_id: int, keep: bool) -> None:
         """Remove all that is in a base, and the base itself unless `keep`."""
         index = self._indexes.of(base_id)
@@ -141,4 +189,5 @@ def _removed(connection: sqlite3.Connection, base_id: int, name: str, forgotten:
     if found is None and not forgotten:
         raise UnknownDocument(f"there is no document {name[:200]!r} in this knowledge base")
     change = catalog.remove(connection, found) if found else Change()
+    entry_rows.drop_named(connection, base_id, name)
     return Change(change.gone, (), (*change.hashes, *(sha256 for _, sha256 in forgotten)))

@@ -1,7 +1,7 @@
 """The database file: the only truth about what is kept; everything else is made from it again.
 
-Opens it, makes its tables, hands out connections, and says in the room's own errors what SQLite says in its own. It
-does not know what the rows mean: `catalog.py` and `jobs.py` do.
+Opens it, brings its tables up to date (`schema.py`), hands out connections, and says in the room's own errors what SQLite
+says in its own. It does not know what the rows mean: `catalog.py`, `file_rows.py` and `jobs.py` do.
 
 Durability: write-ahead log, `synchronous=FULL`, so a transaction that returned survives a power cut. A transaction that
 need not (the progress of a job) is written with NORMAL: it survives the death of the process, and costs no wait for the
@@ -16,73 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from knowledge.base import KnowledgeError, StorageFull, StoreInUse
+from knowledge.schema import STEPS
 
-VERSION = 1
+VERSION = len(STEPS)
 BUSY_SECONDS = 10
-
-SCHEMA = """
-CREATE TABLE bases (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL,
-    folded TEXT NOT NULL UNIQUE,
-    embedder TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE documents (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    base_id INTEGER NOT NULL REFERENCES bases(id) ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    characters INTEGER NOT NULL,
-    chunks INTEGER NOT NULL,
-    pages INTEGER,
-    version INTEGER NOT NULL,
-    added REAL NOT NULL,
-    warnings TEXT NOT NULL,
-    UNIQUE (base_id, name)
-);
-CREATE INDEX documents_sha256 ON documents(sha256);
-CREATE TABLE chunks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document_id INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
-    text TEXT NOT NULL,
-    page INTEGER,
-    headings TEXT NOT NULL,
-    first_line INTEGER,
-    last_line INTEGER,
-    tokens INTEGER NOT NULL,
-    vector BLOB NOT NULL
-);
-CREATE INDEX chunks_document ON chunks(document_id);
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    base_id INTEGER NOT NULL REFERENCES bases(id) ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    stage TEXT NOT NULL,
-    part REAL NOT NULL DEFAULT 0,
-    chunks INTEGER NOT NULL DEFAULT 0,
-    seconds REAL NOT NULL DEFAULT 0,
-    detail TEXT NOT NULL DEFAULT '',
-    code TEXT NOT NULL DEFAULT '',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    done INTEGER NOT NULL AS (stage IN ('ready', 'skipped', 'failed', 'cancelled'))
-);
-CREATE INDEX jobs_base ON jobs(base_id, id);
-CREATE INDEX jobs_sha256 ON jobs(sha256);
-CREATE VIEW job_rows AS
-    SELECT j.id, b.name AS base, j.name, j.size, j.stage, j.part, j.chunks, j.seconds, j.detail, j.code,
-        j.base_id, j.sha256, j.done
-    FROM jobs j JOIN bases b ON b.id = j.base_id;
-CREATE VIEW document_rows AS
-    SELECT d.id, b.name AS base, d.name, d.sha256, d.size, d.characters, d.chunks, d.pages, d.version, d.added,
-        d.warnings, d.base_id
-    FROM documents d JOIN bases b ON b.id = d.base_id;
-CREATE VIEW passage_rows AS
-    SELECT c.id, c.text, b.name AS base, c.document_id, d.name, c.page, c.headings, c.first_line, c.last_line, c.tokens
-    FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b ON b.id = d.base_id;
-"""
 
 
 class Store:
@@ -124,8 +61,8 @@ class Store:
             )
         writer.execute("PRAGMA journal_mode=WAL")
         writer.execute("PRAGMA synchronous=FULL")
-        if version == 0:
-            writer.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+        if version < VERSION:
+            _update(writer, version)
 
     def close(self) -> None:
         """Close all connections; one that is being read closes when it is given back."""
@@ -177,6 +114,16 @@ class Store:
                 if self._writer.in_transaction:  # a full disk ends the transaction by itself
                     self._writer.execute("ROLLBACK")
                 raise
+
+
+def _update(writer: sqlite3.Connection, version: int) -> None:
+    """Bring a file of `version` (0: an empty one) to the present one, in one transaction: all of it or nothing."""
+    try:
+        writer.executescript(f"BEGIN IMMEDIATE;{''.join(STEPS[version:])}PRAGMA user_version={VERSION};COMMIT;")
+    except sqlite3.Error:
+        if writer.in_transaction:
+            writer.rollback()
+        raise
 
 
 @contextlib.contextmanager

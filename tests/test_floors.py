@@ -30,6 +30,8 @@ ROOMS_OF = {
     "gradio": {"webui"},
     "fastapi": {"api", "webui"},
     "uvicorn": {"api", "webui"},
+    "mcp": {"api"},
+    "mcp_types": {"api"},
     "yaml": {"configs"},
 }
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}

@@ -23,6 +23,14 @@ def check(folder: Path) -> None:
         assert all(said == held > 0 and lengths == 1 for said, held, lengths in counts), counts
         wanted = {row[0] for row in connection.execute("SELECT sha256 FROM documents")}
         wanted |= {row[0] for row in connection.execute("SELECT sha256 FROM jobs WHERE stage NOT IN ('ready', 'skipped')")}
+        wanted |= {row[0] for row in connection.execute("SELECT sha256 FROM files")}
+        here = "SELECT 1 FROM entries e WHERE e.base_id = t.base_id AND e.file_id = t.file_id"
+        lost = f"SELECT count(*) FROM documents t WHERE NOT EXISTS ({here})"
+        assert connection.execute(lost).fetchone() == (0,)
+        lost = f"SELECT count(*) FROM jobs t WHERE t.stage NOT IN ('ready', 'skipped') AND NOT EXISTS ({here})"
+        assert connection.execute(lost).fetchone() == (0,)
+        lost = "SELECT count(*) FROM files f WHERE NOT uploaded AND NOT EXISTS (SELECT 1 FROM entries WHERE file_id = f.id)"
+        assert connection.execute(lost).fetchone() == (0,)
     originals = {file.name: file for file in (folder / "originals").glob("**/*") if file.is_file()}
     assert set(originals) == wanted
     assert all(hashlib.sha256(file.read_bytes()).hexdigest() == name for name, file in originals.items())

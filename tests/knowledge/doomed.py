@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from knowledge.base import UnknownBase, UnknownDocument  # noqa: E402
+from knowledge.file_base import Wish  # noqa: E402
 from knowledge.library import Library  # noqa: E402
 from tests.knowledge.conftest import finish  # noqa: E402
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story  # noqa: E402
@@ -43,6 +44,15 @@ def change(library: Library) -> None:
     with suppress(UnknownBase):
         library.delete("other")
     say("deleted")
+    files = library.files
+    kept = files.upload("kept alone.txt", [story("alone", 3)], "assistants").id
+    say(f"file {kept}")
+    taken = files.upload("taken.txt", [story("newtaken", 3)], "assistants").id
+    entries = files.put("default", [Wish(taken, {"kind": "t"})])
+    say(f"put {entries[0].file}")
+    finish(library)
+    files.delete(taken)
+    say(f"took {taken}")
 
 
 def say(line: str) -> None:

@@ -21,6 +21,7 @@ POINTS = [
     *("recv_tmp", "tmp_fsync", "blob_rename", "dir_fsync", "row_received", "parse_start", "parse_done", "chunked"),
     *("embed_batch", "tx_begin", "tx_rows", "tx_commit", "index_add"),
     *("remove_rows", "remove_commit", "remove_index", "clear_rows", "clear_commit", "blob_unlink"),
+    *("row_kept", "take_rows", "take_commit"),
 ]
 
 
@@ -53,6 +54,15 @@ def keeps(library: Library, said: set[str]) -> None:
     assert contents(library, "new.txt") in ([{"new"}] if "accepted new.txt" in said else [set(), {"new"}])
     assert contents(library, "replaced.txt") in ([{"new"}] if "accepted replaced.txt" in said else [{"old"}, {"new"}])
     assert contents(library, "removed.txt") in ([set()] if "removed" in said else [set(), {"old"}])
+    promised = dict(line.split() for line in said if line.split()[0] in ("file", "put", "took"))
+    if "file" in promised:
+        assert library.files.content(promised["file"]) == story("alone", 3)
+    if "took" in promised:
+        with pytest.raises(UnknownDocument):
+            library.files.get(promised["took"])
+    elif "put" in promised and any(base.name == "default" for base in library.bases()):
+        with suppress(UnknownDocument):
+            assert library.files.entry("default", promised["put"]).status == "completed"
     if "deleted" in said:
         assert "other" not in {base.name for base in library.bases()}
 
@@ -66,6 +76,8 @@ def repeat(library: Library) -> None:
     with suppress(UnknownBase):
         library.delete("other")
     assert {job.stage for job in finish(library)} <= {"ready", "skipped"}
+    with suppress(UnknownDocument):
+        library.remove("default", "taken.txt")
     assert {d.name: contents(library, d.name) for d in library.documents("default")} == {
         "kept.txt": {"old"},
         "new.txt": {"new"},

@@ -91,7 +91,7 @@ def test_a_base_of_too_many_passages_is_refused_and_a_replacement_is_not_counted
 
 
 def test_a_long_queue_takes_no_more_files(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knowledge.library.MOST_WAITING", 2)
+    monkeypatch.setattr("knowledge.jobs.MOST_WAITING", 2)
     library = make(load=False)
     library.create("other")
     library.add("default", "a.txt", b"text")
