@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from api import health_routes, metrics
+from api import health_routes, limits_routes, metrics
 from api.errors import ERRORS
 from api.guard import Guard
 from api.protocols import PROTOCOLS, on_error, on_http_error
@@ -64,6 +64,7 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
         app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=["GET", "POST"], allow_headers=ALLOWED_HEADERS)
     app.include_router(health_routes.routes(assistant))
     app.include_router(metrics.routes(assistant))
+    app.include_router(limits_routes.routes(assistant, settings))
     for protocol in PROTOCOLS:
         app.include_router(protocol.routes(assistant, settings))
     return Application(app, settings, assistant)

@@ -66,6 +66,8 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
 
     from api.app import build
     from api.draining import DrainingServer
+    from api.http_protocol import Deadlines, protocol
+    from api.refusals import refusals
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -92,7 +94,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=LONGEST_HEADERS,
-        http="h11",
+        http=protocol(Deadlines.of(settings), refusals(settings.root_path)),
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
     server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)
