@@ -7,6 +7,7 @@ Sources: DNS rebinding and cross-site WebSocket hijacking as in the threats S-44
 
 import functools
 import ipaddress
+import itertools
 import re
 import socket
 
@@ -33,8 +34,9 @@ UPLOADS = ("/gradio_api/upload", *(path for protocol in PROTOCOLS for path in pr
 PAGE_BODY_MIB = 16
 """The page's own calls carry its conversation, which outgrows the limit of one API request."""
 MIB = 1024 * 1024
-HEADERS = 100
-"""Most headers of a request."""
+MOST_HEADERS = 100
+LONGEST_HEADERS = 32 * 1024
+"""Bytes of all headers of a request; h11 only limits those that have not come in whole."""
 HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 """The header Host: a name or an address, and maybe a port (RFC 9110, 7.2)."""
 
@@ -105,8 +107,9 @@ class Guard:
                     f"This server does not answer under this host name; start it with {name} NAME to allow it.",
                 )
             )
-        if len(headers) > HEADERS:
-            return of(path).refuse(Fault(431, "too_many_headers", f"More than {HEADERS} headers."))
+        if len(headers) > MOST_HEADERS or sum(map(len, itertools.chain(*headers.raw))) > LONGEST_HEADERS:
+            over = f"This request has more than {MOST_HEADERS} headers, or more than {LONGEST_HEADERS // 1024} KiB of them."
+            return of(path).refuse(Fault(431, "headers_too_large", over))
         # Health is for everybody, but not to try keys on: with an Origin, a right one would tell.
         asked = path not in HEALTH or "authorization" in headers
         shut = self._turnstile.shut(address_of(scope)) if asked else None

@@ -193,7 +193,7 @@ def protocol(deadlines: Deadlines, refuse: Refuse) -> type[DeadlineProtocol]:
     return type("ServedProtocol", (DeadlineProtocol,), values)
 
 
-def _notice_death(transport: asyncio.Transport) -> None:
+def _notice_death(transport: asyncio.BaseTransport) -> None:
     connection: socket.socket | None = transport.get_extra_info("socket")
     if connection is None or connection.family == getattr(socket, "AF_UNIX", None):
         return

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.guard import HEADERS
-from api.server import CONNECTIONS, LONGEST_HEADERS
+from api.guard import LONGEST_HEADERS, MOST_HEADERS
+from api.server import CONNECTIONS
 from api.settings import ServerSettings
 from api.turnstile import rates
 from assistant.assistant import Assistant
@@ -33,7 +33,7 @@ def in_force(assistant: Assistant, settings: ServerSettings) -> dict[str, Any]:
         | {"wrong_keys": (settings.rate_wrong_keys or None) if settings.counts_calls else None},
         "requests": {
             "header_bytes": LONGEST_HEADERS,
-            "headers": HEADERS,
+            "headers": MOST_HEADERS,
             "body_bytes": settings.max_body * MIB,
             "upload_bytes": settings.max_upload * MIB,
             "connections": CONNECTIONS,

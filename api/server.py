@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from api.app import Page
 
-LONGEST_HEADERS = 32 * 1024
 CONNECTIONS = 512
 CLOSE_SECONDS = 5
 """For connections when all answers have ended: an open page holds a stream that never ends by itself."""
@@ -66,6 +65,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
 
     from api.app import build
     from api.draining import DrainingServer
+    from api.guard import LONGEST_HEADERS
     from api.http_protocol import Deadlines, protocol
     from api.refusals import refusals
     from generation.base import ModelUnusable

@@ -12,9 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 
 from api.app import Application, Page, build
+from api.guard import LONGEST_HEADERS
 from api.http_protocol import Deadlines, protocol
 from api.refusals import refusals
-from api.server import LONGEST_HEADERS
 from api.settings import ServerSettings
 from assistant.runs import RunRegistry
 from generation.echo_backend import EchoGenerator

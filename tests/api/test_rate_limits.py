@@ -116,7 +116,8 @@ def test_what_a_call_costs() -> None:
 # -- at the guard --
 
 SMALL: dict[str, Any] = {
-    "listen": True, "rate_generate": 3, "rate_upload": 2, "rate_search": 2, "rate_other": 5, "rate_page": 4, "rate_wrong_keys": 3,
+    "listen": True, "rate_generate": 3, "rate_upload": 2, "rate_search": 2, "rate_other": 5,
+    "rate_page": 4, "rate_wrong_keys": 3,
 }  # fmt: skip
 
 
@@ -132,7 +133,8 @@ async def statuses(app: Any, times: int, *headers: tuple[str, str], **how: str) 
 @pytest.mark.parametrize(
     ("method", "path", "most"),
     [("POST", "/", 3), ("GET", "/", 5), ("GET", "/metrics", 5), ("POST", "/gradio_api/queue/join", 4),
-     ("POST", "/gradio_api/upload", 2), ("POST", "/zh/gradio_api/queue/join", 4), ("GET", "/nothing", 5), ("POST", "/login", 5)],
+     ("POST", "/gradio_api/upload", 2), ("POST", "/zh/gradio_api/queue/join", 4), ("GET", "/nothing", 5),
+     ("POST", "/login", 5)],
 )  # fmt: skip
 async def test_each_kind_has_its_limit(method: str, path: str, most: int) -> None:
     got = await statuses(guard(), most + 2, method=method, path=path)
