@@ -57,12 +57,18 @@ class Lookout:
     """Looks at all connections of a server, as long as there are any."""
 
     seconds: float
-    connections: "set[DeadlineProtocol]" = field(default_factory=set)
+    connections: "dict[DeadlineProtocol, None]" = field(default_factory=dict)
+    """In the order in which they came."""
     _timer: asyncio.TimerHandle | None = None
 
-    def add(self, connection: "DeadlineProtocol") -> None:
-        """Look at `connection` from now on."""
-        self.connections.add(connection)
+    def add(self, connection: "DeadlineProtocol", most: int | None) -> None:
+        """Look at `connection` from now on. Of `most` others, the oldest that asks nothing makes room for it."""
+        if most is not None and len(self.connections) >= most:
+            spare = next((other for other in self.connections if other.spare), None)
+            if spare is not None:
+                del self.connections[spare]
+                spare.transport.abort()
+        self.connections[connection] = None
         if self._timer is None:
             self._timer = connection.loop.call_later(self.seconds, self._look, connection.loop)
 
@@ -94,16 +100,16 @@ class DeadlineProtocol(H11Protocol):
         transport.set_write_buffer_limits(high=WAITING_BYTES)
         _notice_death(transport)
         self._head_since = self.loop.time()
-        self.lookout.add(self)
+        self.lookout.add(self, self._most)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self.lookout.connections.discard(self)
+        self.lookout.connections.pop(self, None)
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over: a WebSocket has deadlines of its own."""
-        self.lookout.connections.discard(self)
+        self.lookout.connections.pop(self, None)
         super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
@@ -113,7 +119,7 @@ class DeadlineProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         """Do what the bytes so far ask for, and note when a head or a body began."""
-        full = self._most is not None and max(len(self.connections), len(self.tasks)) >= self._most
+        full = self._most is not None and (len(self.connections) > self._most or len(self.tasks) >= self._most)
         self.app = self._full if full else self.config.loaded_app
         before = self.cycle
         super().handle_events()
@@ -128,6 +134,12 @@ class DeadlineProtocol(H11Protocol):
         """Note that the answer is being read."""
         self._unread_since = None
         super().resume_writing()
+
+    @property
+    def spare(self) -> bool:
+        """Whether the connection waits for a request, and has nothing left to say."""
+        waits = self._head_since is not None or self.timeout_keep_alive_task is not None
+        return waits and self.transport.get_write_buffer_size() == 0
 
     def look(self, now: float) -> None:
         """End what takes too long."""

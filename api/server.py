@@ -68,6 +68,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
     from api.guard import LONGEST_HEADERS
     from api.http_protocol import Deadlines, protocol
     from api.refusals import refusals
+    from api.repeats import quieten
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -97,6 +98,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         http=protocol(Deadlines.of(settings), refusals(settings.root_path)),
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
+    quieten()  # after uvicorn has set up its own logging
     server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)
     engine.on_giving_up = lambda: setattr(server, "should_exit", True)
     _run(server, listener)

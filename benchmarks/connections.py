@@ -71,13 +71,19 @@ async def hold(port: int, data: bytes, end: float, lives: list[float]) -> None:
             lives.append(time.monotonic() - began)
             writer.close()
         except (OSError, TimeoutError):
-            await asyncio.sleep(0.2)
+            pass
+        await asyncio.sleep(1)
 
 
 def resident(pid: int) -> float:
     """Return the resident memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def descriptors(pid: int) -> int:
+    """Return the number of open files and sockets of a process."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 async def measure(pid: int, port: int, idle: int, half: int, clients: int, seconds: float) -> dict[str, object]:
@@ -92,7 +98,7 @@ async def measure(pid: int, port: int, idle: int, half: int, clients: int, secon
     talking = asyncio.create_task(chats(port, clients, seconds))
     while not talking.done():
         most = max(most, resident(pid))
-        open_most = max(open_most, len(list(Path(f"/proc/{pid}/fd").iterdir())))
+        open_most = max(open_most, descriptors(pid))
         await asyncio.sleep(0.5)
     beside, failed = await talking
     await asyncio.gather(*holders)
@@ -101,7 +107,7 @@ async def measure(pid: int, port: int, idle: int, half: int, clients: int, secon
         "p50_alone_s": round(statistics.median(alone), 3), "p95_alone_s": round(statistics.quantiles(alone, n=20)[18], 3),
         "p50_beside_s": round(statistics.median(beside), 3), "p95_beside_s": round(statistics.quantiles(beside, n=20)[18], 3),
         "rss_before_mib": round(before, 1), "rss_most_mib": round(most, 1), "descriptors_most": open_most,
-        "descriptors_after": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        "descriptors_after": descriptors(pid),
         "idle_ended": len(idle_lives), "idle_longest_s": round(max(idle_lives, default=0), 1),
         "half_open_ended": len(half_lives), "half_open_longest_s": round(max(half_lives, default=0), 1),
     }  # fmt: skip

@@ -302,18 +302,31 @@ async def test_too_many_headers(server: Live) -> None:
     assert told(answer)["code"] == "headers_too_large"
 
 
-async def test_more_connections_than_the_server_takes(server: Live) -> None:
+async def test_more_connections_than_the_server_takes(make: Make) -> None:
+    server = await make(echo_delay=0.01)
+    asked = b'{"prompt": "[[count 4000]]"}'
+    busy = HEAD.replace(b"100", str(len(asked)).encode()) + asked
     async with listening(server.app, most=5) as port:
-        idle = [await open_to(port, b"") for _ in range(5)]
+        taken = [await open_to(port, busy) for _ in range(5)]
+        await until(lambda: server.echo.active_generations == 5)
         answer = await raw(port, GET)
         assert (status(answer), told(answer)["code"]) == (503, "too_many_connections")
         assert b"retry-after: " in answer.lower()
-        for _, writer in idle:
+        for _, writer in taken:
             writer.close()
             await writer.wait_closed()
-        asked = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        while status(await raw(port, asked)) != 200:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.echo.active_generations == 0)
+        assert status(await raw(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) == 200
+
+
+async def test_whoever_asks_nothing_makes_room(server: Live) -> None:
+    """Half-open and idle connections must not keep out those who ask."""
+    async with listening(server.app, most=10) as port:
+        kept = [await open_to(port, (b"", b"G", GET)[number % 3]) for number in range(30)]
+        for _ in range(20):
+            assert status(await raw(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) == 200
+        for _, writer in kept:
+            writer.close()
 
 
 async def test_a_client_whose_machine_is_gone_is_noticed() -> None:
