@@ -4,6 +4,7 @@ Knows no protocol: a door gives the bytes. Source: ASGI 3.0 (`http.disconnect`),
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
@@ -15,6 +16,8 @@ from starlette.types import Receive, Scope, Send
 from assistant.citations import Mender, mend
 from assistant.errors import AnswerTimeout, RunError
 from assistant.run import Run
+
+LOG = logging.getLogger(__name__)
 
 
 class Answering(Protocol):
@@ -96,6 +99,8 @@ async def _reader(receive: Receive, run: Answering) -> AsyncIterator[None]:
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        if not run.done:
+            LOG.info("499: the client of answer %s left before its end.", run.id)
         run.cancel()
 
     watcher = asyncio.create_task(watch())

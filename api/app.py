@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from api import health_routes, metrics, reference_routes
+from api import health_routes, limits_routes, metrics, reference_routes
 from api.errors import ERRORS
 from api.guard import Guard
 from api.protocols import PROTOCOLS, on_error, on_http_error, on_wrong_parameter
@@ -67,6 +67,7 @@ def build(settings: ServerSettings, engine: Engine, library: Library, page: Page
         app.add_middleware(CORSMiddleware, allow_origins=allowed, allow_methods=ALLOWED_METHODS, allow_headers=ALLOWED_HEADERS)
     app.include_router(health_routes.routes(assistant))
     app.include_router(metrics.routes(assistant))
+    app.include_router(limits_routes.routes(assistant, settings))
     for protocol in PROTOCOLS:
         app.include_router(protocol.routes(assistant, settings))
     app.include_router(reference_routes.routes(app))

@@ -130,4 +130,4 @@ def _file(file: File) -> dict[str, Any]:
     }
 
 
-PROTOCOL = Protocol("knowledge", ("/v1/files", "/v1/vector_stores"), routes, refuse, uploads=("/v1/files",))
+PROTOCOL = Protocol("knowledge", ("/v1/files", "/v1/vector_stores"), routes, refuse, uploads=("/v1/files",), generates=())

@@ -47,7 +47,8 @@ def refuse(fault: Fault) -> Response:
     return JSONResponse(body, status, fault.headers)
 
 
-PROTOCOL = Protocol("mcp", ("/mcp",), routes, refuse)
+# All its messages are posted to one address, and most of them are small talk or a search.
+PROTOCOL = Protocol("mcp", ("/mcp",), routes, refuse, searches=("/mcp",))
 
 
 class Endpoint:

@@ -2,12 +2,12 @@
 
 import hashlib
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from api.keys import bearer
 
 
-def principal(request: Request, has_keys: bool) -> str:
+def principal(request: HTTPConnection, has_keys: bool) -> str:
     """Return what stands for whoever sent `request`, which the guard has let in.
 
     Without keys the header Authorization can hold anything, so it must not make one client into many.

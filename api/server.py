@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from api.app import Page
 
-LONGEST_HEADERS = 32 * 1024
 CONNECTIONS = 512
 CLOSE_SECONDS = 5
 """For connections when all answers have ended: an open page holds a stream that never ends by itself."""
@@ -66,6 +65,10 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
 
     from api.app import build
     from api.draining import DrainingServer
+    from api.guard import LONGEST_HEADERS
+    from api.http_protocol import Deadlines, protocol
+    from api.refusals import refusals
+    from api.repeats import quieten
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -92,9 +95,10 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=LONGEST_HEADERS,
-        http="h11",
+        http=protocol(Deadlines.of(settings), refusals(settings.root_path)),
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
+    quieten()  # after uvicorn has set up its own logging
     server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)
     engine.on_giving_up = lambda: setattr(server, "should_exit", True)
     _run(server, listener)

@@ -1,5 +1,6 @@
 """Settings of the api room, and those of the whole server: every room's together."""
 
+import ipaddress
 import os
 import re
 import sys
@@ -54,6 +55,31 @@ class ApiSettings(Settings):
     drain_seconds: float = Field(
         30, ge=0, le=3600, description="time that answers have to end when the server is stopped, in seconds"
     )
+    header_seconds: float = Field(10, gt=0, le=3600, description="time for the head of a request to arrive, in seconds")
+    body_seconds: float = Field(
+        60, gt=0, le=3600, description="time for the body of a request to arrive, in seconds; one more for every 256 KiB"
+    )
+    keep_alive_seconds: float = Field(
+        5, gt=0, le=3600, description="time until the next request on an open connection, in seconds"
+    )
+    unread_seconds: float = Field(
+        60, gt=0, le=3600, description="time that an answer may wait unread before its client counts as gone, in seconds"
+    )
+    rate_generate: int = Field(
+        30, ge=0, le=1_000_000, description="questions a minute from one client (key, or else address); 0: any number"
+    )
+    rate_upload: int = Field(20, ge=0, le=1_000_000, description="uploads a minute from one client; 0: any number")
+    rate_search: int = Field(120, ge=0, le=1_000_000, description="searches a minute from one client; 0: any number")
+    rate_other: int = Field(300, ge=0, le=1_000_000, description="other calls a minute from one client; 0: any number")
+    rate_page: int = Field(
+        1200, ge=0, le=1_000_000, description="calls a minute that open pages make from one address; 0: any number"
+    )
+    rate_wrong_keys: int = Field(
+        10, ge=0, le=1_000_000, description="wrong keys a minute from one address, then 60 s of refusals; 0: any number"
+    )
+    trusted_proxy: tuple[str, ...] = Field(
+        (), description="address of a gateway in front, whose X-Forwarded-For says who the client is"
+    )
     max_body: int = Field(1, ge=1, le=64, description="largest request that is not a file upload, in MiB")
     max_upload: int = Field(512, ge=1, le=16384, description="largest upload of files at once, in MiB")
 
@@ -61,6 +87,11 @@ class ApiSettings(Settings):
     def keys(self) -> tuple[str, ...]:
         """All keys that let somebody in."""
         return (*self.api_key, *self.admin_key)
+
+    @property
+    def counts_calls(self) -> bool:
+        """Whether the limits a minute hold: not where everybody is on this machine and nobody needs a key."""
+        return self.listen or bool(self.keys) or bool(self.trusted_proxy)
 
     @field_validator("allowed_host")
     @classmethod
@@ -76,6 +107,14 @@ class ApiSettings(Settings):
         if not all(re.fullmatch(r"https?://[a-z0-9._-]+(:[0-9]{1,5})?", origin) for origin in origins):
             raise ValueError("must be like https://name:port")
         return origins
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.ip_address(address)) for address in value)
+        except ValueError:
+            raise ValueError("must be an IP address") from None
 
     @field_validator("root_path")
     @classmethod

@@ -10,7 +10,7 @@ from api.administrators import Administrators
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from assistant.switch import ModelSwitch
-from webui import chat_tab
+from webui import chat_api, chat_tab
 from webui.conversation import Conversation
 from webui.drawer import Drawer
 from webui.langchain_tab import LangChainTab
@@ -54,6 +54,7 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
             going = state == "loading" or switch.state is not None or not assistant.library.ready
             return _status(assistant, switch, texts), gr.update(active=going)
 
+        chat_api.place(assistant)
         panel.wire(page, clock)
         clock.tick(tick, None, [status, clock], show_progress="hidden", api_visibility="private", concurrency_limit=None)
     return cast(gr.Blocks, page)  # entering Blocks returns what a decorator hides the type of

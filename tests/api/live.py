@@ -12,6 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 
 from api.app import Application, Page, build
+from api.guard import LONGEST_HEADERS
+from api.http_protocol import Deadlines, protocol
+from api.refusals import refusals
 from api.settings import ServerSettings
 from assistant.runs import RunRegistry
 from generation.echo_backend import EchoGenerator
@@ -93,11 +96,21 @@ async def _call(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[int]:
-    """Serve an application whose life runs elsewhere on a loopback port; gives the port."""
+async def listening(app: ASGIApp, deadlines: Deadlines | None = None, most: int | None = None) -> AsyncIterator[int]:
+    """Serve an application whose life runs elsewhere on a loopback port, for `most` connections; gives the port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http="h11", ws="none")
+    http = protocol(deadlines or Deadlines(), refusals(""))
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http=http,
+        ws="none",
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        limit_concurrency=most,
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))  # without taking the test run's signals
     await until(lambda: server.started)

@@ -86,7 +86,8 @@ def request(body: bytes, length: int | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_a_client_that_leaves_stops_the_engine(make: Make, how: str) -> None:
+async def test_a_client_that_leaves_stops_the_engine(make: Make, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     server = await make(echo_delay=0.005)
     async with listening(server.app) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -101,6 +102,7 @@ async def test_a_client_that_leaves_stops_the_engine(make: Make, how: str) -> No
         await asyncio.sleep(0.05)
         assert server.made == (0, made)
         assert made < 1000, "it ended because the client left, not because it was done"
+    assert [line.startswith("499: ") and "count" not in line for line in caplog.messages if "left" in line] == [True]
 
 
 async def test_a_client_that_leaves_the_queue_never_reaches_the_engine(make: Make) -> None:

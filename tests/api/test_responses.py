@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from api.errors import ERRORS, fault, row, sentence
-from api.guard import SECURITY_HEADERS
+from api.security_headers import SECURITY_HEADERS
 from generation.base import EngineFailed, GenerationError, ModelUnusable, Piece, PromptTooLong
 from knowledge.base import KnowledgeError, StorageFull, TooLarge, UnreadableFile, UnsupportedFormat
 from tests.api.live import Live, Make
