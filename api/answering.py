@@ -29,6 +29,19 @@ async def whole(request: Request, run: Run, seconds: float) -> None:
             await run.wait()
 
 
+async def begun(request: Request, run: Run) -> None:
+    """Return when the turn of `run` has come; raises its error by then. Cancels it when the client has gone.
+
+    What comes before a `StreamedAnswer`: a client can leave the line as well.
+    """
+    try:
+        async with _watched(request.receive, run):
+            await run.begun()
+    except BaseException:
+        run.cancel()
+        raise
+
+
 async def deltas(run: Run) -> AsyncGenerator[str, None]:
     """Yield the new text as it comes, together `text_of(run)`; what came while the reader was busy comes as one.
 
@@ -45,12 +58,26 @@ async def deltas(run: Run) -> AsyncGenerator[str, None]:
         yield rest
 
 
+@asynccontextmanager
+async def answered(run: Run, seconds: float) -> AsyncIterator[None]:
+    """Enter when the turn of `run` has come; it ends `seconds` after that, and when we leave. Raises its error by then.
+
+    For connections that outlive an answer; whoever watches them cancels the task that is in here.
+    """
+    try:
+        await run.begun()
+        with _limit(run, seconds):
+            yield
+    finally:
+        run.cancel()
+
+
 class StreamedAnswer(Response):
     """A response whose `chunks` follow `run`, for at most `seconds`; ends the run when its client leaves.
 
-    Make it after `await run.begun()`, so that a question whose turn never comes still gets a status. The chunks must tell
-    an error of the run in words of their protocol: nothing else can be told once the response has begun. A client that
-    reads slowly holds back `chunks`, not the run, whose text is bounded.
+    Make it after `await begun(request, run)`, so that a question whose turn never comes still gets a status. The chunks must
+    tell an error of the run in words of their protocol: nothing else can be told once the response has begun. A client
+    that reads slowly holds back `chunks`, not the run, whose text is bounded.
     """
 
     def __init__(
@@ -78,6 +105,16 @@ class StreamedAnswer(Response):
 @asynccontextmanager
 async def _reader(receive: Receive, run: Run) -> AsyncIterator[None]:
     """Stop the model when the client has gone, or when we leave for any other reason."""
+    try:
+        async with _watched(receive, run):
+            yield
+    finally:
+        run.cancel()
+
+
+@asynccontextmanager
+async def _watched(receive: Receive, run: Run) -> AsyncIterator[None]:
+    """Stop the model when the client goes while we are in here."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -89,7 +126,6 @@ async def _reader(receive: Receive, run: Run) -> AsyncIterator[None]:
         yield
     finally:
         watcher.cancel()
-        run.cancel()
 
 
 class _limit:  # reads as a sentence where it is used

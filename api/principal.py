@@ -1,13 +1,13 @@
-"""Who asks over HTTP, as far as it matters for fair turns: the key, or else the address. Knows no right and no name."""
+"""Who asks, as far as it matters for fair turns: the key, or else the address. Knows no right and no name."""
 
 import hashlib
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from api.keys import bearer
 
 
-def principal(request: Request, has_keys: bool) -> str:
+def principal(request: HTTPConnection, has_keys: bool) -> str:
     """Return what stands for whoever sent `request`, which the guard has let in.
 
     Without keys the header Authorization can hold anything, so it must not make one client into many.

@@ -66,6 +66,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
 
     from api.app import build
     from api.draining import DrainingServer
+    from api.websocket_protocol import options
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -94,6 +95,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         h11_max_incomplete_event_size=LONGEST_HEADERS,
         http="h11",
         timeout_graceful_shutdown=CLOSE_SECONDS,
+        **options(settings.max_message, settings.request_timeout),
     )
     server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)
     engine.on_giving_up = lambda: setattr(server, "should_exit", True)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message
 
 from api.app import Application, Page, build
 from api.settings import ServerSettings
+from api.websocket_protocol import options
 from assistant.runs import RunRegistry
 from generation.echo_backend import EchoGenerator
 from generation.engine import Engine
@@ -93,11 +94,13 @@ async def _call(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[int]:
-    """Serve an application whose life runs elsewhere on a loopback port; gives the port."""
+async def listening(app: ASGIApp, max_message: int = 256, patience: float = 600.0) -> AsyncIterator[int]:
+    """Serve an application whose life runs elsewhere on a loopback port, as the product does; gives the port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, http="h11", ws="none")
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, http="h11", **options(max_message, patience)
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))  # without taking the test run's signals
     await until(lambda: server.started)
