@@ -5,11 +5,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import native_routes
+from api import everai_routes, native_routes
 from api.errors import Fault, fault
 from api.protocol import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = (native_routes.PROTOCOL,)
+PROTOCOLS: tuple[Protocol, ...] = (everai_routes.PROTOCOL, native_routes.PROTOCOL)
 """In the order in which their paths are looked through; the last one speaks for all other addresses."""
 
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}

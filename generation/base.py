@@ -67,6 +67,8 @@ class Sampling:
     `repetition_penalty` 1.0: off (Keskar et al. 2019, CTRL). `stop`: strings that end the answer and are not part of it.
     `seed`: the same seed and prompt give the same text on the same engine and machine, up to rounding where requests
     share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole.
+    `no_repeat_ngram_size` above 0, for beam search only: no run of so many tokens comes twice, the prompt's included
+    (Paulus et al. 2017).
     """
 
     max_tokens: int | None = None
@@ -77,6 +79,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     num_beams: int = 1
+    no_repeat_ngram_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,17 +170,17 @@ async def test_the_end_is_never_a_part_of_the_answer(server: Live) -> None:
 
 
 async def test_an_error_and_on(server: Live) -> None:
-    fields: dict[str, Any]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"prompt": ""}, "bad_request"),
+        ({"prompt": "x", "temperature": 9}, "bad_request"),
+        ({"prompt": "x", "langchain": True}, "empty_knowledge_base"),
+        ({"prompt": "x", "langchain": True, "knowledge_base": "nowhere"}, "unknown_knowledge_base"),
+        ({"prompt": "word " * 5000}, "context_length_exceeded"),
+        ({"input_ids": "x"}, "bad_request"),
+        ({}, "bad_request"),
+    ]
     async with connected(server) as socket:
-        for fields, expected in [
-            ({"prompt": ""}, "bad_request"),
-            ({"prompt": "x", "temperature": 9}, "bad_request"),
-            ({"prompt": "x", "langchain": True}, "empty_knowledge_base"),
-            ({"prompt": "x", "langchain": True, "knowledge_base": "nowhere"}, "unknown_knowledge_base"),
-            ({"prompt": "word " * 5000}, "context_length_exceeded"),
-            ({"input_ids": "x"}, "bad_request"),
-            ({}, "bad_request"),
-        ]:
+        for fields, expected in wrong:
             await say(socket, **fields)
             frames = await answer(socket)
             assert len(frames) == 1
