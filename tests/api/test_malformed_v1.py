@@ -69,7 +69,8 @@ async def exchange(socket: ClientConnection, message: str | bytes, end: bool) ->
 
 async def test_every_wrong_message_of_version_2(server: Live) -> None:
     async with listening(server.app) as port, connect(f"ws://127.0.0.1:{port}/") as socket:
-        for message in [*MESSAGES, *BYTES]:
+        messages: list[str | bytes] = [*MESSAGES, *BYTES]
+        for message in messages:
             if not isinstance(message, str) or "system_prompt" not in message or '"prompt"' in message:
                 check_text(await exchange(socket, message, True))
         assert server.made == (0, 0)
@@ -80,7 +81,9 @@ async def test_every_wrong_message_of_version_2(server: Live) -> None:
 async def test_every_wrong_message_of_version_1(server: Live) -> None:
     async with listening(server.app) as port, connect(f"ws://127.0.0.1:{port}/") as socket:
         check_text(await exchange(socket, literal("input_ids", "seed", "-1"), False))
-        for message in [*V1, *FEATURES, *BYTES, '{"prompt": "canary4711"}', "canary4711", '{"system_prompt": "canary4711"}']:
+        messages: list[str | bytes] = [*V1, *FEATURES, *BYTES, CANARY]
+        messages += ['{"prompt": "canary4711"}', '{"system_prompt": "canary4711"}']
+        for message in messages:
             if len(message) < 200_000:
                 check_text(await exchange(socket, message, False))
         assert server.made == (0, 0)
