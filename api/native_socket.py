@@ -77,12 +77,14 @@ class Conversation:
     async def hold(self) -> None:
         """Answer until the client has gone or has nothing more to ask; what is in work or waits then is given up."""
         reading, answering = asyncio.create_task(self._inbox.read()), asyncio.create_task(self._answer_all())
-        await asyncio.wait({reading, answering}, return_when=asyncio.FIRST_COMPLETED)
-        if reading.done() and reading.result():
-            await self._close(CLOSE_FLOOD, "too many messages")
-        reading.cancel()
-        answering.cancel()
-        await asyncio.wait({reading, answering})
+        try:
+            await asyncio.wait({reading, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and reading.result():
+                await self._close(CLOSE_FLOOD, "too many messages")
+        finally:
+            reading.cancel()
+            answering.cancel()
+            await asyncio.wait({reading, answering})
         error = None if answering.cancelled() else answering.exception()
         if error is not None and not isinstance(error, ClientDisconnect | OSError):
             raise error

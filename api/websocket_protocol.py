@@ -56,6 +56,8 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
     """The protocol class for uvicorn; `patience` in seconds. Compresses nothing."""
 
     patience = 600.0
+    flush_seconds = 10.0
+    """For what is still to be sent when a connection is closed: a client that reads nothing would hold it for ever."""
     conn: HoldingConnection
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
@@ -74,6 +76,11 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         self.queue.put_nowait(cast(ASGIReceiveEvent, told))
         self._end_of_patience = self.loop.call_later(self.patience, self._leave)
         return None
+
+    def keepalive_timeout(self) -> None:
+        """End a connection whose client answers no ping."""
+        super().keepalive_timeout()
+        self.loop.call_later(self.flush_seconds, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer with the connection."""
@@ -104,6 +111,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         if self.conn.held is not None and not self.transport.is_closing():
             self.transport.write(self.conn.release())
             self.transport.close()
+            self.loop.call_later(self.flush_seconds, self.transport.abort)
 
 
 def options(max_message: int, patience: float) -> dict[str, Any]:

@@ -258,6 +258,31 @@ async def test_a_slow_reader_does_not_hold_the_engine(make: Make) -> None:
         assert json.loads(frames[-1])["finish_reason"] == "length"
 
 
+async def test_a_reader_that_stands_still_is_given_up(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers no ping, and what is still to be sent does not hold its connection."""
+    monkeypatch.setattr("api.websocket_protocol.PING_SECONDS", 0.2)
+    monkeypatch.setattr("api.websocket_protocol.PatientWebSocket.flush_seconds", 0.1)
+    server = await make(max_websockets=1, echo_delay=0.0001)
+    async with listening(server.app) as port:
+        url = f"ws://127.0.0.1:{port}/?format=json"
+        async with connect(url, max_queue=1, ping_interval=None) as still:
+            for _ in range(5):
+                await say(still, prompt=LONG, max_new_tokens=4000)
+            still.transport.pause_reading()
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        async with connect(url) as other:
+                            await say(other, prompt="hi", use_stream_chat=False)
+                            assert json.loads((await answer(other))[0])["response"] == "You said: hi"
+                        break
+                    except InvalidStatus as refused:
+                        assert refused.response.status_code == 503
+                        await asyncio.sleep(0.05)
+            still.transport.abort()
+    await until(lambda: server.runs.active == 0)
+
+
 async def test_a_message_that_is_too_large(server: Live) -> None:
     async with connected(server, max_message=1) as socket:
         await socket.send("a" * 1000)
