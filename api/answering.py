@@ -23,6 +23,12 @@ LOG = logging.getLogger(__name__)
 class Answering(Protocol):
     """What is waited for and stopped: a run, or several that are answered together."""
 
+    id: str
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+
     async def begun(self) -> None:
         """Return when it no longer waits; raises its error if it failed by then."""
 
@@ -46,6 +52,19 @@ async def whole(request: Request, run: Answering, seconds: float) -> None:
             await run.wait()
 
 
+async def begun(request: Request, run: Answering) -> None:
+    """Return when the turn of `run` has come; raises its error by then. Cancels it when the client has gone.
+
+    What comes before a `StreamedAnswer`: a client can leave the line as well.
+    """
+    try:
+        async with _watched(request.receive, run):
+            await run.begun()
+    except BaseException:
+        run.cancel()
+        raise
+
+
 async def deltas(run: Run) -> AsyncGenerator[str, None]:
     """Yield the new text as it comes, together `text_of(run)`; what came while the reader was busy comes as one.
 
@@ -65,9 +84,9 @@ async def deltas(run: Run) -> AsyncGenerator[str, None]:
 class StreamedAnswer(Response):
     """A response whose `chunks` follow `run`, for at most `seconds`; ends the run when its client leaves.
 
-    Make it after `await run.begun()`, so that a question whose turn never comes still gets a status. The chunks must tell
-    an error of the run in words of their protocol: nothing else can be told once the response has begun. A client that
-    reads slowly holds back `chunks`, not the run, whose text is bounded.
+    Make it after `await begun(request, run)`, so that a question whose turn never comes still gets a status. The chunks must
+    tell an error of the run in words of their protocol: nothing else can be told once the response has begun. A client
+    that reads slowly holds back `chunks`, not the run, whose text is bounded.
     """
 
     def __init__(
@@ -95,6 +114,16 @@ class StreamedAnswer(Response):
 @asynccontextmanager
 async def _reader(receive: Receive, run: Answering) -> AsyncIterator[None]:
     """Stop the model when the client has gone, or when we leave for any other reason."""
+    try:
+        async with _watched(receive, run):
+            yield
+    finally:
+        run.cancel()
+
+
+@asynccontextmanager
+async def _watched(receive: Receive, run: Answering) -> AsyncIterator[None]:
+    """Stop the model when the client goes while we are in here."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -108,7 +137,6 @@ async def _reader(receive: Receive, run: Answering) -> AsyncIterator[None]:
         yield
     finally:
         watcher.cancel()
-        run.cancel()
 
 
 class _limit:  # reads as a sentence where it is used

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api import json_body
-from api.answering import StreamedAnswer, text_of, whole
+from api.answering import StreamedAnswer, begun, text_of, whole
 from api.openai_answer import extras, reason, usage
 from api.openai_chat_request import ChatBody
 from api.openai_choices import Choices, ask
@@ -36,7 +36,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
         if not body.stream:
             await whole(request, choices, settings.request_timeout)
             return JSONResponse(_whole(body, choices))
-        await choices.begun()
+        await begun(request, choices)
         return StreamedAnswer(choices, told(_chunks(body, choices)), settings.request_timeout, MEDIA_TYPE)
 
     return router

@@ -16,6 +16,12 @@ class Choices:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = tuple(runs)
+        self.id = " ".join(run.id for run in runs)
+
+    @property
+    def done(self) -> bool:
+        """Whether all have ended."""
+        return all(run.done for run in self.runs)
 
     async def begun(self) -> None:
         """Return when the first no longer waits: the others may need its place."""

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field, field_validator, model_validator
 
 from api import json_body
-from api.answering import StreamedAnswer, text_of, whole
+from api.answering import StreamedAnswer, begun, text_of, whole
 from api.openai_answer import reason, usage
 from api.openai_choices import Choices, ask
 from api.openai_events import HOLE, MEDIA_TYPE, Template, event, told
@@ -91,7 +91,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
             await whole(request, choices, settings.request_timeout)
             answers = [_choice(index, text_of(run), reason(run)) for index, run in enumerate(choices.runs)]
             return JSONResponse(_head(body, choices) | {"choices": answers, "usage": usage(choices.usage)})
-        await choices.begun()
+        await begun(request, choices)
         return StreamedAnswer(choices, told(_chunks(body, choices)), settings.request_timeout, MEDIA_TYPE)
 
     return router

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api import json_body
-from api.answering import StreamedAnswer, whole
+from api.answering import StreamedAnswer, begun, whole
 from api.openai_events import MEDIA_TYPE
 from api.openai_responses_answer import ResponseAnswer
 from api.openai_responses_events import ResponseEvents
@@ -33,7 +33,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
         if not body.stream:
             await whole(request, run, settings.request_timeout)
             return JSONResponse(answer.whole())
-        await run.begun()
+        await begun(request, run)
         return StreamedAnswer(run, ResponseEvents(answer).chunks(), settings.request_timeout, MEDIA_TYPE)
 
     return router
