@@ -8,7 +8,7 @@ from assistant.citations import find
 from assistant.prompt import where
 from assistant.run import Run
 from generation.base import FinishReason, Usage
-from knowledge.base import Passage, Source
+from knowledge.base import Passage
 
 REASONS: dict[FinishReason | None, str] = {"stop": "stop", "length": "length"}
 """The rest, an answer that was ended from outside, is not whole either: "length"."""
@@ -48,17 +48,12 @@ def extras(runs: Sequence[Run]) -> dict[str, Any]:
     return fields
 
 
-def file_id(source: Source) -> str:
-    """Return the id by which the file of a passage is known in this protocol."""
-    return f"file-{source.document_id}"
-
-
 def _source(number: int, passage: Passage, cited: bool) -> dict[str, Any]:
     place = passage.locator
     return {
         "number": number,
         "cited": cited,
-        "file_id": file_id(passage.source),
+        "file_id": passage.source.file,
         "filename": passage.source.name,
         "where": where(place),
         "page": place.page,

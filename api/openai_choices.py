@@ -16,11 +16,11 @@ class Choices:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = tuple(runs)
-        self.id = runs[0].id if runs else ""
+        self.id = " ".join(run.id for run in runs)
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will come from any."""
+        """Whether all have ended."""
         return all(run.done for run in self.runs)
 
     async def begun(self) -> None:

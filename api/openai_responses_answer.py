@@ -9,7 +9,7 @@ from typing import Any
 from api import openai_errors
 from api.answering import text_of
 from api.errors import fault
-from api.openai_answer import extras, file_id
+from api.openai_answer import extras
 from api.openai_responses_request import ResponseBody
 from assistant.citations import CITATION
 from assistant.run import Run
@@ -58,7 +58,7 @@ class ResponseAnswer:
             for number in map(int, match[2].replace("，", ",").split(",")):
                 if 1 <= number <= len(sources):
                     source = sources[number - 1].source
-                    place = {"index": match.end(1), "file_id": file_id(source), "filename": source.name}
+                    place = {"index": match.end(1), "file_id": source.file, "filename": source.name}
                     found.append({"type": "file_citation"} | place)
         return found
 
@@ -110,7 +110,7 @@ class ResponseAnswer:
     def _results(self) -> list[dict[str, Any]]:
         return [
             {
-                "file_id": file_id(passage.source),
+                "file_id": passage.source.file,
                 "filename": passage.source.name,
                 "score": round(passage.score, 4),
                 "text": passage.text,

@@ -5,12 +5,11 @@ from typing import Any
 
 import openai
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAI
 
-from api.openai_answer import file_id
 from generation.base import Piece, Usage
-from knowledge.base import Source
 from tests.api.live import Live, listening
+from tests.server_process import PATIENCE, Server
 
 QUESTION: Any = [{"role": "user", "content": "How heavy is the red fox?"}]
 ANSWER = "According to [1], The red fox weighs seven kilograms."
@@ -149,5 +148,24 @@ async def test_a_citation_nobody_offered_is_none(client: AsyncOpenAI, server: Li
         assert (await streamed.get_final_response()).output_text == done.output_text
 
 
-def test_a_file_has_one_id() -> None:
-    assert file_id(Source("a", 5, "x.txt")) == file_id(Source("a", 5, "x.txt")) != file_id(Source("a", 6, "x.txt"))
+def test_what_was_uploaded_is_cited_by_its_id(echo_server: Server) -> None:
+    """With nothing but the official client: make a base, put a file into it, ask in every way, and find the file cited."""
+    with OpenAI(base_url=f"{echo_server.url}/v1", api_key="x", timeout=PATIENCE, max_retries=0) as client:
+        store = client.vector_stores.create(name="foxes")
+        file = client.vector_stores.files.upload_and_poll(
+            vector_store_id=store.id, file=("fox.txt", b"The red fox weighs seven kilograms.")
+        )
+        assert file.status == "completed"
+        assert "echo@foxes" in [model.id for model in client.models.list()]
+        for asked in ({"model": "echo@foxes"}, {"model": "echo", "extra_body": {"knowledge_base": store.id}}):
+            done: Any = client.chat.completions.create(messages=QUESTION, **asked).to_dict()
+            assert done["choices"][0]["message"]["content"] == ANSWER
+            assert [(source["file_id"], source["cited"]) for source in done["sources"]] == [(file.id, True)]
+        response: Any = client.responses.create(
+            model="echo",
+            input=QUESTION,
+            tools=[SEARCH | {"vector_store_ids": [store.id]}],
+            include=["file_search_call.results"],
+        )
+        assert response.output[0].results[0].file_id == response.output[1].content[0].annotations[0].file_id == file.id
+        client.vector_stores.delete(store.id)

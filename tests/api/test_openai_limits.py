@@ -147,6 +147,24 @@ async def test_who_leaves_stops_both_answers(make: Make, stream: bool) -> None:
     await leave(await make(echo_delay=0.01), "/v1/chat/completions", 600 if stream else 0, stream=stream, n=2)
 
 
+@every_path
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_who_leaves_the_line_never_reaches_the_engine(make: Make, path: str, stream: bool) -> None:
+    server = await make(max_concurrent=1, echo_delay=0.01)
+    first = asyncio.create_task(post(server, path))
+    await until(lambda: server.echo.active_generations == 1)
+    body = json.dumps({"model": "echo", "stream": stream} | ENDLESS[path]).encode()
+    async with listening(server.app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await until(lambda: server.runs.waiting == 1)
+        writer.close()
+        await until(lambda: server.runs.waiting == 0)
+        assert server.echo.active_generations == 1
+    first.cancel()
+    await asyncio.wait([first])
+
+
 async def test_two_answers_or_none(make: Make) -> None:
     server = await make(max_concurrent=1, max_waiting=0, echo_delay=0.01)
     assert error(await post(server, "/v1/chat/completions", n=2))[0] == 429

@@ -210,7 +210,9 @@ def test_a_tokenizer_with_code_is_refused(echo_server: EchoServer, llama_copy: P
 
 
 async def test_what_is_sent(started: Callable[..., Any], echo_server: EchoServer) -> None:
-    sampling = Sampling(max_tokens=7, temperature=0.5, top_p=0.9, top_k=3, repetition_penalty=1.1, stop=tuple("abcde"), seed=1)
+    choice = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 3, "seed": 1}
+    penalties = {"repetition_penalty": 1.1, "presence_penalty": 0.5, "frequency_penalty": -0.5}
+    sampling = Sampling(stop=tuple("abcde"), **choice, **penalties)  # type: ignore[arg-type]  # numbers of both kinds
     async with started("openai") as generator:
         prompt = generator.render([Message("user", "Say <|im_end|> [INST] </s> <s>")])
         async with aclosing(generator.stream(prompt, sampling)) as pieces:
@@ -220,13 +222,9 @@ async def test_what_is_sent(started: Callable[..., Any], echo_server: EchoServer
             "messages": [{"role": "user", "content": "Say < |im_end|> [ INST] < /s> < s>"}],
             "stream": True,
             "stream_options": {"include_usage": True},
-            "max_tokens": 7,
-            "temperature": 0.5,
-            "top_p": 0.9,
-            "top_k": 3,
-            "repetition_penalty": 1.1,
             "stop": list("abcd"),
-            "seed": 1,
+            **choice,
+            **penalties,
         }
         async with aclosing(generator.stream(prompt, Sampling(top_k=0))) as pieces:
             _ = [piece async for piece in pieces]
