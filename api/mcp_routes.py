@@ -27,6 +27,7 @@ from assistant.assistant import Assistant
 
 INSTRUCTIONS = "Search and ask the documents of this server. Begin with kb_list to see which knowledge bases there are."
 METHODS = frozenset({"initialize", "server/discover", "ping", "tools/list", "tools/call"})
+NOTIFICATIONS = frozenset({f"notifications/{name}" for name in ("initialized", "cancelled", "progress", "roots/list_changed")})
 INVALID_REQUEST, METHOD_NOT_FOUND, REFUSED = -32600, -32601, -32000
 """Codes of JSON-RPC 2.0, 5.1; the last is the first of those that are left to servers."""
 
@@ -94,7 +95,7 @@ def _check(body: bytes) -> None:
     method = message.get("method")
     if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
         raise BadRequest("This is not a JSON-RPC 2.0 request: it has jsonrpc, method, id and params.")
-    if method.startswith("notifications/"):
+    if method in NOTIFICATIONS and "id" not in message and isinstance(message.get("params", {}), dict):
         return
     if method not in METHODS:
         raise BadRequest(f"method: there is none of this name here. Methods: {', '.join(sorted(METHODS))}.", "method")

@@ -108,6 +108,9 @@ WRONG: list[bytes] = [
     b'{"jsonrpc": "2.0", "method": "tools/list"}', b'{"jsonrpc": "2.0", "id": null, "method": "tools/list"}',
     b'{"jsonrpc": "2.0", "id": true, "method": "tools/list"}',
     b'{"jsonrpc": "2.0", "id": 1, "method": "resources/list"}', b'{"jsonrpc": "2.0", "id": 1, "method": "prompts/list"}',
+    b'{"jsonrpc": "2.0", "id": 1, "method": "notifications/initialized"}',
+    b'{"jsonrpc": "2.0", "method": "notifications/canary"}',
+    b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": "canary"}',
     b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call"}',
     b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": "canary"}',
     b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}}',
@@ -126,6 +129,31 @@ async def test_bodies_that_are_wrong(server: Live, version: str) -> None:
         error = answer.json()["error"]
         assert isinstance(error["code"], int) and error["message"], told
         assert "canary" not in answer.text and "99999" not in answer.text and "pydantic" not in answer.text, told
+    assert server.made == (0, 0)
+
+
+@pytest.mark.parametrize("version", ["", "2025-06-18", "2026-07-28", "1999-01-01"])
+async def test_whatever_the_parameters_are_nothing_breaks_or_is_repeated(server: Live, version: str) -> None:
+    headers = HEADERS | ({"MCP-Protocol-Version": version} if version else {})
+    prefix = "io.modelcontextprotocol/"
+    for method in ("initialize", "ping", "tools/list", "tools/call", "server/discover", "notifications/cancelled"):
+        for value in ("canary", 5, None, [], {}, ["canary"], {"canary": "canary"}, True, 1e300):
+            for params in (
+                {"_meta": value},
+                {"name": "kb_list", "arguments": {}, "_meta": value},
+                {"name": "kb_search", "arguments": {"query": value}},
+                {"name": "kb_search", "arguments": {"query": "x", "knowledge_base": "default", "canary": value}},
+                {"protocolVersion": value, "capabilities": value, "clientInfo": value},
+                {"cursor": value},
+                {"_meta": {prefix + "protocolVersion": value, prefix + "clientInfo": value}},
+            ):
+                body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+                if method.startswith("notifications"):
+                    del body["id"]
+                answer = await server.client.post("/mcp", content=json.dumps(body), headers=headers)
+                told = f"{body} {answer.status_code} {answer.text[:300]}"
+                assert answer.status_code < 500 and len(answer.content) < 8192, told
+                assert "canary" not in answer.text and "validation error" not in answer.text.lower(), told
     assert server.made == (0, 0)
 
 
