@@ -54,19 +54,31 @@ class NativeSocket:
         try:
             with self._seats.seat(who):
                 await send({"type": "websocket.accept"})
-                await Conversation(self._assistant, self._settings, who, as_json, receive, send).hold()
+                spend = scope.get("spend", _nothing)  # the guard's, for calls a minute
+                await Conversation(self._assistant, self._settings, who, as_json, spend, receive, send).hold()
         except (TooManyConnections, TooManyConnectionsOfOne) as error:
             await self._refuse(fault(error))(scope, receive, send)
+
+
+def _nothing() -> None:
+    """Count nothing: where no guard stands before this."""
 
 
 class Conversation:
     """One connection: its version, once its first message has told, and what version 2 remembers."""
 
     def __init__(
-        self, assistant: Assistant, settings: ServerSettings, who: str, as_json: bool, receive: Receive, send: Send
+        self,
+        assistant: Assistant,
+        settings: ServerSettings,
+        who: str,
+        as_json: bool,
+        spend: Callable[[], Fault | None],
+        receive: Receive,
+        send: Send,
     ) -> None:
         self._assistant, self._settings, self._who = assistant, settings, who
-        self._as_json, self._send = as_json, send
+        self._as_json, self._spend, self._send = as_json, spend, send
         self._version: int | None = None
         self._memory = Memory()
         # A client of version 2 that closes has left; one of version 1 waits for its answer.
@@ -116,11 +128,14 @@ class Conversation:
             await self._answer_one(message)
 
     async def _answer_one(self, message: NativeBody | V1Body | Exception) -> None:
-        """Answer a message, with an answer or an error."""
+        """Answer a message, with an answer or an error; each counts as a call."""
         try:
             if isinstance(message, Exception):
                 raise message
-            await (self._answer_v1(message) if isinstance(message, V1Body) else self._answer_v2(message))
+            if refused := self._spend():
+                await self._say(json.dumps(error_body(refused)))
+            else:
+                await (self._answer_v1(message) if isinstance(message, V1Body) else self._answer_v2(message))
         except ClientDisconnect:
             raise
         except Exception as error:  # of the message, or of any engine

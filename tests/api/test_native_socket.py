@@ -403,3 +403,15 @@ class TestVersion1:
             assert await asyncio.wait_for(reader.read(), 30) == b"\x88\x02\x03\xe8"
             writer.close()
             await writer.wait_closed()
+
+
+async def test_each_message_counts_as_a_call_and_the_connection_lives_on(make: Make) -> None:
+    server = await make(listen=True, rate_generate=2)
+    async with connected(server) as socket:
+        got = []
+        for _ in range(3):
+            await say(socket, prompt="hi", use_stream_chat=False)
+            got.append("".join(await answer(socket)))
+        assert got[:2] == ["You said: hi"] * 2
+        assert "too_many_calls" in got[2] or "a minute" in got[2]
+        assert server.echo.active_generations == 0
