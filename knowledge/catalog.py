@@ -35,7 +35,7 @@ ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document about to be stored: its facts, its chunks and their vectors, in the same order."""
+    """A document about to be stored: its facts, its chunks, their vectors and packed terms, in the same order."""
 
     base_id: int
     name: str
@@ -46,6 +46,7 @@ class NewDocument:
     warnings: tuple[str, ...]
     chunks: Sequence[Chunk]
     vectors: Halves
+    terms: Sequence[bytes]
     embedder: str
     added: float
 
@@ -142,6 +143,19 @@ def chunks_of_others(connection: sqlite3.Connection, number: int, name: str) -> 
     """Return how many chunks the documents of other names in a base have."""
     query = "SELECT coalesce(sum(chunks), 0) FROM documents WHERE base_id = ? AND name != ?"
     return int(connection.execute(query, (number, name)).fetchone()[0])
+
+
+def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> frozenset[int]:
+    """Return the ids of all chunks of some documents."""
+    query = "SELECT id FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))"
+    return frozenset(number for (number,) in connection.execute(query, (json.dumps(list(documents)),)))
+
+
+def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
+    """Return the vectors of those of these chunks that still exist."""
+    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
+    rows = connection.execute(query, (json.dumps(list(chunks)),))
+    return {number: np.frombuffer(vector, dtype=np.float16).astype(np.float32) for number, vector in rows}
 
 
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from knowledge import catalog
+from knowledge import catalog, terms
 from knowledge.base import EmbedderMismatch, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
@@ -206,6 +206,7 @@ class Ingest:
             warnings=extract.warnings,
             chunks=chunks,
             vectors=vectors,
+            terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in chunks],
             embedder=self._embedder.identity,
             added=time.time(),
         )

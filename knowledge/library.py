@@ -6,7 +6,7 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
-from knowledge.search import Search
+from knowledge.ranking import Mode
+from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
 
@@ -125,6 +126,7 @@ class Library:
         self._ingest.allow()
 
     def _rebuild(self, report: Report) -> None:
+        self._shelf.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
         with self._store.read() as connection:
             numbers = catalog.base_ids(connection)
         for done, number in enumerate(numbers):
@@ -248,14 +250,30 @@ class Library:
             document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
         return self._originals.read(document.sha256)
 
-    def search(self, base: str, query: str, top_k: int) -> list[Passage]:
-        """Return up to `top_k` (at most 50) passages, the best first.
+    def search(
+        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+    ) -> list[Passage]:
+        """Return the passages that `find` finds."""
+        return self.find(base, query, top_k, documents, history).passages
 
-        Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
+    def find(
+        self,
+        base: str,
+        query: str,
+        top_k: int,
+        documents: Collection[int] | None = None,
+        history: Sequence[str] = (),
+        mode: Mode = "hybrid",
+    ) -> Found:
+        """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
+
+        `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
+        first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
+        `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
-        return self._search.search(names.same(base), query, top_k)
+        return self._search.find(names.same(base), query, top_k, history, documents, mode)
 
     def _base(self, name: str) -> int:
         with self._store.read() as connection:

@@ -15,9 +15,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from knowledge import term_rows
 from knowledge.base import KnowledgeError, StorageFull, StoreInUse
 
-VERSION = 1
 BUSY_SECONDS = 10
 
 SCHEMA = """
@@ -84,6 +84,11 @@ CREATE VIEW passage_rows AS
     FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b ON b.id = d.base_id;
 """
 
+STEPS = (SCHEMA, term_rows.SCHEMA)
+"""What each version of the schema adds to the one before, in one transaction each."""
+
+VERSION = len(STEPS)
+
 
 class Store:
     """A SQLite file, used by any number of threads of one process."""
@@ -124,8 +129,8 @@ class Store:
             )
         writer.execute("PRAGMA journal_mode=WAL")
         writer.execute("PRAGMA synchronous=FULL")
-        if version == 0:
-            writer.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+        for number, step in enumerate(STEPS[version:], version + 1):
+            writer.executescript(f"BEGIN IMMEDIATE;{step}PRAGMA user_version={number};COMMIT;")
 
     def close(self) -> None:
         """Close all connections; one that is being read closes when it is given back."""
