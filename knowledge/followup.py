@@ -12,6 +12,9 @@ from knowledge import terms
 FADING = 0.5
 """What each turn counts of the one after it, in words and in the vector."""
 
+JOINING = 0.3
+"""What a word that only asks or joins ("which", "the") counts of one that names something."""
+
 TURNS = 4
 """Earlier turns whose words count; of the vectors only the last one's does."""
 
@@ -34,9 +37,9 @@ class Asked:
 def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
     """Return what to search for; `earlier`: what the same person said before, the oldest first."""
     before = [turn.strip()[:LONGEST] for turn in reversed(earlier) if turn.strip()][:TURNS]
-    words = dict.fromkeys(terms.terms(question), 1.0)
-    for age, turn in enumerate(before, 1):
+    words: dict[str, float] = {}
+    for age, turn in enumerate((question, *before)):
         for word in terms.terms(turn):
-            words.setdefault(word, FADING**age)
+            words.setdefault(word, FADING**age * (JOINING if word in terms.FUNCTION_WORDS else 1.0))
     texts = ((question, 1.0), *((turn, FADING) for turn in before[:1]))
     return Asked("\n".join((*before[:1], question)), texts, words)

@@ -251,10 +251,16 @@ class Library:
         return self._originals.read(document.sha256)
 
     def search(
-        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+        self,
+        base: str,
+        query: str,
+        top_k: int,
+        documents: Collection[int] | None = None,
+        history: Sequence[str] = (),
+        mode: Mode = "hybrid",
     ) -> list[Passage]:
         """Return the passages that `find` finds."""
-        return self.find(base, query, top_k, documents, history).passages
+        return self.find(base, query, top_k, documents, history, mode).passages
 
     def find(
         self,

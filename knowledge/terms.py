@@ -22,6 +22,14 @@ UNSPACED = (
 )
 """Thai, Lao, Burmese, Khmer, kana, Bopomofo, Han and Hangul: words are not set apart by spaces, or not reliably."""
 
+FUNCTION_WORDS = frozenset(
+    "a about am an and are as at be been by can could did do doe doing for from had ha have how i if in into is it its mai"
+    " me might my no not of on or our shall should so than that the their then there these thi those to wa we were what"
+    " when where which who whom whose why will with would you your"
+    " 什么 怎么 怎样 如何 哪个 哪种 哪些 哪几 哪里 多少 几个 什 么 哪 吗 呢 的 是 了 在 会 能 有 用 和 与 该 需 要 个 为".split()
+)
+"""Terms (as `stem` leaves them) that ask or join and name nothing: in a manual, which asks nothing, even "what" is rare."""
+
 MOST = 255
 """A term counts at most this often in one passage: its number is kept in one byte."""
 
