@@ -22,14 +22,6 @@ UNSPACED = (
 )
 """Thai, Lao, Burmese, Khmer, kana, Bopomofo, Han and Hangul: words are not set apart by spaces, or not reliably."""
 
-FUNCTION_WORDS = frozenset(
-    "a about am an and are as at be been by can could did do doe doing for from had ha have how i if in into is it its mai"
-    " me might my no not of on or our shall should so than that the their then there these thi those to wa we were what"
-    " when where which who whom whose why will with would you your"
-    " 什么 怎么 怎样 如何 哪个 哪种 哪些 哪几 哪里 多少 几个 什 么 哪 吗 呢 的 是 了 在 会 能 有 用 和 与 该 需 要 个 为".split()
-)
-"""Terms (as `stem` leaves them) that ask or join and name nothing: in a manual, which asks nothing, even "what" is rare."""
-
 MOST = 255
 """A term counts at most this often in one passage: its number is kept in one byte."""
 
@@ -71,12 +63,26 @@ def stem(word: str) -> str:
     return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else word
 
 
+ENGLISH = """
+a about am an and are as at be been by can could did do does doing for from had has have how i if in into is it its may me
+might my no not of on or our shall should so than that the their then there these this those to was we were what when where
+which who whom whose why will with would you your
+"""
+CHINESE = """
+什么 怎么 怎样 如何 哪个 哪种 哪些 哪几 哪里 多少 几个 什 么 哪 吗 呢 的 是 了 在 会 能 有 用 和 与 该 需 要 个 为
+"""
+
+
 def _singular(word: str) -> str:
     if not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     return word[:-2] if word.endswith(("sses", "ches", "shes", "xes", "zes")) else word[:-1]
+
+
+FUNCTION_WORDS = frozenset([stem(word) for word in ENGLISH.split()] + CHINESE.split())
+"""Terms that ask or join and name nothing: in a manual, which asks nothing, even "what" is rare."""
 
 
 def title(name: str, headings: Sequence[str]) -> str:
