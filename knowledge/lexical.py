@@ -143,7 +143,8 @@ class Lexical:
             scores = self._scores(segment, weights) / np.float32(total)
             if only is not None:
                 scores[~np.isin(segment.ids, only)] = 0
-            best = np.argpartition(-scores, count)[:count] if count < len(scores) else np.arange(len(scores))
+            best = np.flatnonzero(scores)
+            best = best[np.argpartition(-scores[best], count)[:count]] if count < len(best) else best
             for row in (*best, *segment.rows_of(also)):
                 if scores[row] > 0:
                     found[int(segment.ids[row])] = float(scores[row])

@@ -8,6 +8,7 @@ two documents. Where passages are kept, it does not know. The figures behind eac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from knowledge import terms
@@ -65,7 +66,12 @@ def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list
 
 def title_terms(passage: Passage) -> frozenset[str]:
     """Return the terms of what a passage stands below."""
-    return frozenset(terms.terms(terms.title(passage.source.name, passage.locator.headings)))
+    return _terms_of(terms.title(passage.source.name, passage.locator.headings))
+
+
+@lru_cache(maxsize=8192)
+def _terms_of(title: str) -> frozenset[str]:
+    return frozenset(terms.terms(title))
 
 
 def _named(passage: Passage, first: Iterable[tuple[set[str], frozenset[str], float]], tells: Mapping[str, float]) -> float:

@@ -127,7 +127,7 @@ class Search:
                 scores = _scores(looked, rest, ready)
                 best = dict(sorted(scores.items(), key=lambda one: -one[1]["score"])[:count])
                 found = catalog.fetch(connection, best)
-            if len(found) == len(best) and len(scores) == len({*looked.dense, *looked.lexical}):
+            if len(found) == len(best) and len(rest) + len(looked.dense) == len({*looked.dense, *looked.lexical}):
                 break
         return found
 
@@ -143,5 +143,6 @@ def _scores(looked: Looked, rest: Mapping[int, Vectors], ready: _Wanted) -> dict
     for chunk, dense in cosines.items():
         lexical = looked.lexical.get(chunk, 0.0)
         one = ranking.fused(dense, lexical, ready.weight)
-        scores[chunk] = {"score": one, "dense": dense, "lexical": lexical, "fused": one}
+        if one > 0:
+            scores[chunk] = {"score": one, "dense": dense, "lexical": lexical, "fused": one}
     return scores

@@ -26,7 +26,11 @@ MOST = 255
 """A term counts at most this often in one passage: its number is kept in one byte."""
 
 _WORD = re.compile(rf"([{UNSPACED}]+)|[^\W_{UNSPACED}]+")
-_NAME = re.compile(rf"[^\W{UNSPACED}]+(?:[-./:+#@]+[^\W{UNSPACED}]+)+|[^\W_{UNSPACED}]+(?:_+[^\W_{UNSPACED}]+)+")
+# Begun only where a word begins, and never given back: a line of a million letters is read once.
+_NAME = re.compile(
+    rf"(?<![^\W{UNSPACED}])(?:[^\W{UNSPACED}]++(?:[-./:+#@]++[^\W{UNSPACED}]++)++"
+    rf"|[^\W_{UNSPACED}]++(?:_++[^\W_{UNSPACED}]++)++)"
+)
 _VOWEL = re.compile("[aeiouy]")
 _KEY = np.dtype("<u4")
 

@@ -48,3 +48,10 @@ def test_a_word_said_very_often_is_counted_as_often_as_a_byte_holds() -> None:
 @given(st.text())
 def test_any_text_has_terms_that_can_be_packed(text: str) -> None:
     terms.pack(terms.of_passage(text, (text,), text))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 500_000, "_" * 500_000, "a_" * 250_000, "a." * 250_000, "a" + "." * 500_000, "东" * 500_000]
+)
+def test_a_line_without_spaces_is_read_once(text: str) -> None:
+    assert len(terms.terms(text)) <= 2 * len(text) + 1
