@@ -37,7 +37,7 @@ ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document about to be stored: its facts, its chunks and their vectors, in the same order."""
+    """A document about to be stored: its facts, its chunks, their vectors and packed terms, in the same order."""
 
     base_id: int
     file_id: int
@@ -49,6 +49,7 @@ class NewDocument:
     warnings: tuple[str, ...]
     chunks: Sequence[Chunk]
     vectors: Halves
+    terms: Sequence[bytes]
     embedder: str
     added: float
 
@@ -171,6 +172,13 @@ def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> froze
     """Return the ids of all chunks of some documents."""
     query = "SELECT id FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))"
     return frozenset(number for (number,) in connection.execute(query, (json.dumps(list(documents)),)))
+
+
+def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
+    """Return the vectors of those of these chunks that still exist."""
+    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
+    rows = connection.execute(query, (json.dumps(list(chunks)),))
+    return {number: np.frombuffer(vector, dtype=np.float16).astype(np.float32) for number, vector in rows}
 
 
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:

@@ -1,27 +1,46 @@
-"""The vectors of a knowledge base in memory, by FAISS; the only module that knows it.
+"""The vectors of a knowledge base in memory, by FAISS, with its terms; the only module that knows FAISS.
 
 A copy of what the database holds: never written to a file, made anew at each start (100,000 vectors in 0.3 s). Exact
 inner product over float16. FAISS crashes the process when an index is searched while it changes, so every use is under
-the lock of the index. Texts and names it does not know.
+the lock of the index. Terms change with the vectors, under the same lock. Texts and names it does not know.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from knowledge.base import EmbedderMismatch, KnowledgeError
+from knowledge.lexical import Lexical
 
-Batch = tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]
+Numbers = npt.NDArray[np.int64]
+Batch = tuple[Numbers, npt.NDArray[np.float16]]
+Words = Iterable[tuple[Sequence[int], Sequence[bytes]]]
+"""Ids, in order, and the packed terms of their chunks."""
+
+DAMAGED = (
+    "this knowledge base is damaged on the disk (the log tells more): restore it from a backup, or delete it and add its"
+    " documents again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What both halves of an index found at one moment: chunk id -> score; `dense` are cosines, `lexical` in [0, 1)."""
+
+    dense: dict[int, float] = field(default_factory=dict)
+    lexical: dict[int, float] = field(default_factory=dict)
 
 
 class Index:
-    """Chunk ids and their vectors. Hold `lock` to keep it as it is while the database changes."""
+    """Chunk ids, their vectors and terms. Hold `lock` to keep it as it is while the database changes."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self._lexical = Lexical()
         self._faiss: Any = None
         self._incomplete = False
 
@@ -38,28 +57,36 @@ class Index:
         with self.lock:
             return set() if self._faiss is None else set(faiss.vector_to_array(self._faiss.id_map).tolist())
 
-    def rebuild(self, batches: Iterable[Batch]) -> None:
-        """Replace everything by these vectors; after an exception it is empty and refuses to be searched."""
+    def rebuild(self, batches: Iterable[Batch], words: Words = ()) -> None:
+        """Replace everything by these vectors and terms; after an exception it is empty and refuses to be searched."""
         with self.lock:
             self._faiss, self._incomplete = None, False
             try:
+                self._lexical.rebuild(words)
                 for ids, vectors in batches:
                     self._add(ids, vectors)
             except BaseException:
+                self._lexical.clear()
                 self._faiss, self._incomplete = None, True
                 raise
 
-    def swap(self, gone: Sequence[int], came: Sequence[int], vectors: npt.NDArray[np.float16]) -> None:
-        """Take out some vectors and put in others; no search sees one without the other."""
+    def swap(
+        self, gone: Sequence[int], came: Sequence[int], vectors: npt.NDArray[np.float16], packed: Sequence[bytes] = ()
+    ) -> None:
+        """Take out some chunks and put in others, with their packed terms; no search sees one without the other."""
         with self.lock:
             if self._incomplete:
                 return
+            if gone:
+                self._lexical.remove(gone)
             if gone and self._faiss is not None:
                 self._faiss.remove_ids(np.asarray(gone, dtype=np.int64))
             if self._faiss is not None and not self._faiss.ntotal:
                 self._faiss = None  # the next document may be of another model, with another dimension
             if came:
                 self._add(np.asarray(came, dtype=np.int64), vectors)
+            if packed:
+                self._lexical.add(came, packed)
 
     def _add(self, ids: npt.NDArray[np.int64], vectors: npt.NDArray[np.float16]) -> None:
         import faiss
@@ -70,26 +97,49 @@ class Index:
         self._check(vectors.shape[1])
         self._faiss.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), ids)
 
-    def search(self, vector: npt.NDArray[np.float32], count: int) -> list[tuple[int, float]]:
+    def look(
+        self, vector: npt.NDArray[np.float32], words: Mapping[str, float], count: int, only: Numbers | None = None
+    ) -> Looked:
+        """Return the best `count` chunks by vector, of shape (1, dimension), and by words with what each counts.
+
+        Both at one moment; chunks found by vector have a lexical score, the others may lack a cosine. `only`: the ids, in
+        order, of the chunks that count. Raises `KnowledgeError` when the base could not be read.
+        """
+        with self.lock:
+            dense = dict(self.search(vector, count, only))
+            weights = self._lexical.weights(words)
+            return Looked(dense, self._lexical.search(weights, count, tuple(dense), only))
+
+    def tells(self, words: Iterable[str]) -> dict[str, float]:
+        """Return what each term tells: its idf in this base."""
+        with self.lock:
+            return {word: weight for word in words for weight in self._lexical.weights({word: 1.0}).values()}
+
+    def search(self, vector: npt.NDArray[np.float32], count: int, only: Numbers | None = None) -> list[tuple[int, float]]:
         """Return up to `count` ids and their cosine to `vector`, of shape (1, dimension), the nearest first.
 
         Raises `KnowledgeError` when the base could not be read.
         """
         with self.lock:
             if self._incomplete:
-                raise KnowledgeError(
-                    "this knowledge base is damaged on the disk (the log tells more): restore it from a backup, or delete"
-                    " it and add its documents again"
-                )
+                raise KnowledgeError(DAMAGED)
             if self._faiss is None:
                 return []
             self._check(vector.shape[1])
-            scores, ids = self._faiss.search(np.ascontiguousarray(vector, dtype=np.float32), min(count, self._faiss.ntotal))
+            exact = np.ascontiguousarray(vector, dtype=np.float32)
+            scores, ids = self._faiss.search(exact, min(count, self._faiss.ntotal), params=_among(only))
         return [(int(number), float(score)) for number, score in zip(ids[0], scores[0], strict=True) if number != -1]
 
     def _check(self, dimension: int) -> None:
         if dimension != self._faiss.d:
             raise EmbedderMismatch(f"the vectors of this base have {self._faiss.d} dimensions, this one has {dimension}")
+
+
+def _among(only: Numbers | None) -> Any:
+    """Return the search parameters that let FAISS look at some ids only."""
+    import faiss
+
+    return None if only is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(only))  # type: ignore[call-arg]
 
 
 class Indexes:

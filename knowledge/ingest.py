@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from knowledge import catalog, entry_rows
+from knowledge import catalog, entry_rows, terms
 from knowledge.base import EmbedderMismatch, EmbedderNotReady, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
@@ -216,6 +216,7 @@ class Ingest:
             warnings=extract.warnings,
             chunks=chunks,
             vectors=vectors,
+            terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in chunks],
             embedder=self._embedder.identity,
             added=time.time(),
         )

@@ -32,6 +32,7 @@ from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
+from knowledge.ranking import Mode
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
@@ -128,6 +129,7 @@ class Library:
         self._ingest.allow()
 
     def _rebuild(self, report: Report) -> None:
+        self._shelf.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
         with self._store.read() as connection:
             numbers = catalog.base_ids(connection)
         for done, number in enumerate(numbers):
@@ -278,22 +280,35 @@ class Library:
         return self._originals.read(document.sha256)
 
     def search(
-        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+        self,
+        base: str,
+        query: str,
+        top_k: int,
+        documents: Collection[int] | None = None,
+        history: Sequence[str] = (),
+        mode: Mode = "hybrid",
     ) -> list[Passage]:
         """Return the passages that `find` finds."""
-        return self.find(base, query, top_k, documents, history).passages
+        return self.find(base, query, top_k, documents, history, mode).passages
 
     def find(
-        self, base: str, query: str, top_k: int, documents: Collection[int] | None = None, history: Sequence[str] = ()
+        self,
+        base: str,
+        query: str,
+        top_k: int,
+        documents: Collection[int] | None = None,
+        history: Sequence[str] = (),
+        mode: Mode = "hybrid",
     ) -> Found:
         """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
 
         `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
-        first. Raises `UnknownBase`, `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
+        first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
+        `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
-        return self._search.find(names.same(base), query, top_k, history, documents)
+        return self._search.find(names.same(base), query, top_k, history, documents, mode)
 
     @property
     def embedding_dimension(self) -> int:

@@ -1,25 +1,31 @@
-"""A question in, the passages that are nearest to it out.
+"""A question in, the passages that tell most about it out.
 
-Dense only: candidates are found by the cosine of their vectors. Another way of finding candidates, or of ordering them,
-goes into `_candidates` and changes nothing else. How passages are stored or vectors compared, it does not know.
+Candidates are found by the cosine of their vectors and by the words they hold, both at one moment; `ranking.py` orders
+them. How passages are stored, vectors compared or words counted, it does not know.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from knowledge import catalog
+import numpy as np
+
+from knowledge import catalog, followup, ranking
 from knowledge.base import EmptyBase, Passage
-from knowledge.embeddings import Embedding
-from knowledge.index import Indexes
+from knowledge.embeddings import Embedding, Vectors
+from knowledge.followup import Asked
+from knowledge.index import Index, Indexes, Looked, Numbers
+from knowledge.ranking import Mode
 from knowledge.store import Store
 
 LARGEST = 50
 """Most passages a search returns."""
 
+POOL = 100
+"""Candidates by vector and as many by words, at least: what the second look chooses from."""
+
 SPARE = 8
-"""Candidates fetched beyond three for each passage wanted, so that repetitions can be dropped."""
+"""Candidates beyond three for each passage wanted, so that repetitions can be dropped."""
 
 MOST = 2000
 """Candidates looked at, at most, however often the base repeats itself."""
@@ -27,18 +33,24 @@ MOST = 2000
 RETRIES = 5
 """How often a search begins again because documents change under it."""
 
-_NOT_WORDS = re.compile(r"[\W_]+")
-
-Candidates = Mapping[int, Mapping[str, float]]
-"""Chunk id -> scores by name, the best chunk first; the one named "score" is the one it is ordered by, in [0, 1]."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages of a search, the best first, and the question as it was searched for."""
+    """The passages of a search, the best first, and the question as it was searched for, with what came from before."""
 
     passages: list[Passage]
     query: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A question made ready: its vector, words with what each counts, what the vector is worth, and where to look."""
+
+    index: Index
+    vector: Vectors
+    words: Mapping[str, float]
+    weight: float
+    only: Numbers | None
 
 
 class Search:
@@ -50,24 +62,35 @@ class Search:
         self._embedder = embedder
 
     def find(
-        self, base: str, query: str, top_k: int, earlier: Sequence[str] = (), documents: Collection[int] | None = None
+        self,
+        base: str,
+        query: str,
+        top_k: int,
+        earlier: Sequence[str] = (),
+        documents: Collection[int] | None = None,
+        mode: Mode = "hybrid",
     ) -> Found:
-        """Return up to `top_k` (at most 50) passages, the best first, no text twice; of these `documents` only, if given.
+        """Return up to `top_k` (at most 50) passages, the best first, no text twice, neighbours in one.
 
-        `earlier`: what the same person said before, the oldest first; not looked at.
+        `earlier`: what the same person said before, the oldest first. `documents`: the ids of those that count; None: all.
+        `mode` other than "hybrid" is for comparison: by one side alone, without second look, neighbours apart.
         Raises `UnknownBase`, `EmptyBase`, `EmbedderMismatch`, `EmbedderNotReady`. A blank query finds nothing.
         """
         number = self._checked(base)
         wanted = min(top_k, LARGEST)
+        asked = followup.asked(query, earlier)
         if wanted < 1 or not query.strip():
-            return Found([], query)
-        look = self._candidates(number, query, documents)
-        count = wanted * 3 + SPARE
+            return Found([], asked.text)
+        ready = self._ready(number, asked, documents, mode)
+        count = max(POOL, wanted * 3 + SPARE)
         while True:
-            candidates = look(count)
-            found = list(_distinct(self._fetch(look, candidates, count)))[:wanted]
+            candidates = self._candidates(ready, count)
+            if mode == "hybrid":
+                found = ranking.merged(ranking.distinct(self._second_look(ready, candidates)), wanted)
+            else:
+                found = list(islice(ranking.distinct(candidates), wanted))
             if len(found) == wanted or len(candidates) < count or count >= MOST:
-                return Found(found, query)
+                return Found(found, asked.text)
             count = min(count * 4, MOST)
 
     def _checked(self, base: str) -> int:
@@ -81,47 +104,45 @@ class Search:
             raise catalog.mismatch(made_by, self._embedder.identity)
         return number
 
-    def _candidates(self, base_id: int, query: str, documents: Collection[int] | None) -> Callable[[int], Candidates]:
-        """Return the function from a count to that many candidates, the best first."""
-        vector, index = self._embedder.encode_query(query), self._indexes.of(base_id)
-        if documents is None:
-            return lambda count: {chunk: _scores(cosine) for chunk, cosine in index.search(vector, count)}
-        with self._store.read() as connection:
-            allowed = catalog.chunks_of(connection, documents)
+    def _ready(self, base_id: int, asked: Asked, documents: Collection[int] | None, mode: Mode) -> _Wanted:
+        vector = sum(weight * self._embedder.encode_query(text) for text, weight in asked.texts)
+        vector = np.asarray(vector, dtype=np.float32)
+        only = None
+        if documents is not None:
+            with self._store.read() as connection:
+                only = np.array(sorted(catalog.chunks_of(connection, documents)), dtype=np.int64)
+        weight = ranking.worth(mode, self._embedder.familiar(asked.texts[0][0]))
+        return _Wanted(self._indexes.of(base_id), vector / np.linalg.norm(vector), asked.words, weight, only)
 
-        def look(count: int) -> Candidates:
-            found = ((chunk, cosine) for chunk, cosine in index.search(vector, index.size) if chunk in allowed)
-            return {chunk: _scores(cosine) for chunk, cosine in islice(found, count)}
-
-        return look
-
-    def _fetch(self, look: Callable[[int], Candidates], candidates: Candidates, count: int) -> list[Passage]:
-        """Return the candidates' passages, all as they are stored at one moment.
+    def _candidates(self, ready: _Wanted, count: int) -> list[Passage]:
+        """Return the best passages by vector and by words, the best first, all as they are stored at one moment.
 
         One that is gone was replaced or removed since the index was asked: it is asked again, so that the new document
         is found in place of the old one.
         """
         for _ in range(RETRIES):
+            looked = ready.index.look(ready.vector, ready.words, count, ready.only)
             with self._store.read() as connection:
-                found = catalog.fetch(connection, candidates)
-            if len(found) == len(candidates):
+                rest = catalog.vectors_of(connection, [chunk for chunk in looked.lexical if chunk not in looked.dense])
+                scores = _scores(looked, rest, ready)
+                best = dict(sorted(scores.items(), key=lambda one: -one[1]["score"])[:count])
+                found = catalog.fetch(connection, best)
+            if len(found) == len(best) and len(rest) + len(looked.dense) == len({*looked.dense, *looked.lexical}):
                 break
-            candidates = look(count)
         return found
 
+    def _second_look(self, ready: _Wanted, passages: Sequence[Passage]) -> list[Passage]:
+        titles = {term for passage in passages for term in ranking.title_terms(passage)}
+        return ranking.second_look(passages, ready.index.tells(titles))
 
-def _scores(cosine: float) -> dict[str, float]:
-    return {"score": max(0.0, min(1.0, cosine)), "dense": cosine}
 
-
-def _distinct(passages: Iterable[Passage]) -> Iterator[Passage]:
-    """Yield the passages that say something new: other words than each better one, and not only a part of them.
-
-    Case, spacing and punctuation do not count. Digits do: two rows of a table may differ in nothing else.
-    """
-    seen: list[str] = []
-    for passage in passages:
-        words = f" {_NOT_WORDS.sub(' ', passage.text.casefold()).strip()} "
-        if not any(words in other for other in seen):
-            seen.append(words)
-            yield passage
+def _scores(looked: Looked, rest: Mapping[int, Vectors], ready: _Wanted) -> dict[int, dict[str, float]]:
+    """Return all scores of each candidate; those only found by words get their cosine from their own vectors."""
+    cosines = {chunk: float(vector @ ready.vector[0]) for chunk, vector in rest.items()} | looked.dense
+    scores = {}
+    for chunk, dense in cosines.items():
+        lexical = looked.lexical.get(chunk, 0.0)
+        one = ranking.fused(dense, lexical, ready.weight)
+        if one > 0:
+            scores[chunk] = {"score": one, "dense": dense, "lexical": lexical, "fused": one}
+    return scores

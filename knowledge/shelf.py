@@ -15,7 +15,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from knowledge import catalog, entry_rows, file_rows, jobs
+from knowledge import catalog, entry_rows, file_rows, jobs, term_rows
 from knowledge.base import Job, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
@@ -57,7 +57,23 @@ class Shelf:
         index = self._indexes.of(base_id)
         with index.lock, self._store.read() as connection:
             alike = catalog.made_by(connection, base_id) == embedder
-            index.rebuild(catalog.vectors(connection, base_id) if alike else ())
+            if alike:
+                index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
+            else:
+                index.rebuild(())
+
+    def fill_terms(self, report: Callable[[float], None]) -> None:
+        """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
+        with self._store.read() as connection:
+            total = term_rows.missing(connection)
+        done = 0
+        while done < total:
+            report(done / total)
+            with self._store.write() as connection:
+                some = term_rows.fill(connection)
+            if not some:
+                break
+            done += some
 
     def receive(self, base_id: int, name: str, received: Received, cut: Cut) -> Job:
         """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""
@@ -96,11 +112,12 @@ class Shelf:
                 if not jobs.note(connection, ready):
                     raise Withdrawn
                 change = catalog.put(connection, new)
+                term_rows.put(connection, change.came, new.terms)
                 self._fault("tx_rows")
                 held.enter_context(index.lock)
             self._fault("tx_commit")
             try:
-                index.swap(change.gone, change.came, new.vectors)
+                index.swap(change.gone, change.came, new.vectors, new.terms)
             except Exception:  # stored is stored: an index that could not follow (memory, FAISS) is made again
                 self.rebuild(new.base_id, new.embedder)
             self._fault("index_add")

@@ -51,7 +51,7 @@ def check_open(library: Library) -> None:
         query = StubEmbedder().encode_query("apple part2")
         vectors = np.array([np.frombuffer(blob, dtype=np.float16) for _, blob in rows], dtype=np.float32)
         best = float((vectors @ query.T).max())
-        found = library.search(base.name, "apple part2", 5)
+        found = library.search(base.name, "apple part2", 5, mode="dense")
         assert abs(found[0].score - min(best, 1.0)) < 2e-3
         live = {document.id for document in library.documents(base.name)}
         assert all(passage.source.document_id in live for passage in found)

@@ -49,6 +49,9 @@ class StubEmbedder:
     def encode_query(self, text: str) -> Vectors:
         return self._vector(text)[None, :]
 
+    def familiar(self, text: str) -> float:
+        return 1.0
+
     def _vector(self, text: str) -> Vectors:
         vector = np.full(self.dimension, 0.01, dtype=np.float32)
         for word in WORD.findall(text.casefold()):

@@ -1,0 +1,52 @@
+"""The table of the terms of each chunk, for lexical search. Every function works within one connection's transaction.
+
+A row goes with its chunk. Chunks of a database that is older than this table have none: `missing` and `fill` make them.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from knowledge import terms
+
+SCHEMA = """
+CREATE TABLE chunk_terms (
+    chunk_id INTEGER PRIMARY KEY REFERENCES chunks(id) ON DELETE CASCADE,
+    terms BLOB NOT NULL
+);
+"""
+
+ROWS = 4096
+
+
+def put(connection: sqlite3.Connection, ids: Sequence[int], packed: Sequence[bytes]) -> None:
+    """Store the packed terms of chunks that have none."""
+    connection.executemany("INSERT INTO chunk_terms (chunk_id, terms) VALUES (?, ?)", zip(ids, packed, strict=True))
+
+
+def batches(connection: sqlite3.Connection, base_id: int) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Yield ids, in order, and packed terms of the chunks of a base, some thousands at a time."""
+    cursor = connection.execute(
+        "SELECT t.chunk_id, t.terms FROM chunk_terms t JOIN chunks c ON c.id = t.chunk_id"
+        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ? ORDER BY t.chunk_id",
+        (base_id,),
+    )
+    while rows := cursor.fetchmany(ROWS):
+        yield [row[0] for row in rows], [row[1] for row in rows]
+
+
+def missing(connection: sqlite3.Connection) -> int:
+    """Return how many chunks have no terms yet."""
+    return int(connection.execute("SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM chunk_terms)").fetchone()[0])
+
+
+def fill(connection: sqlite3.Connection) -> int:
+    """Make the terms of some thousand chunks that have none; return of how many."""
+    rows = connection.execute(
+        "SELECT c.id, c.text, c.headings, d.name FROM chunks c JOIN documents d ON d.id = c.document_id"
+        " WHERE NOT EXISTS (SELECT 1 FROM chunk_terms WHERE chunk_id = c.id) LIMIT ?",
+        (ROWS,),
+    ).fetchall()
+    packed = [terms.pack(terms.of_passage(name, json.loads(headings), text)) for _, text, headings, name in rows]
+    put(connection, [row[0] for row in rows], packed)
+    return len(rows)

@@ -1,0 +1,125 @@
+"""Texts into the terms that lexical search compares, and terms into the bytes kept beside a passage. Pure functions.
+
+Words are folded (NFKC, case) and cut to a stem by a few rules of English, which leave words of other languages nearly
+alone. Scripts written without spaces give single characters and pairs of neighbours. Names with joints (paths,
+`--options`, versions, `snake_case`) are a term as a whole besides their parts. What is searched, this does not know.
+"""
+
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import PurePath
+
+import numpy as np
+import numpy.typing as npt
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, kana, Bopomofo, Han and Hangul: words are not set apart by spaces, or not reliably."""
+
+MOST = 255
+"""A term counts at most this often in one passage: its number is kept in one byte."""
+
+_WORD = re.compile(rf"([{UNSPACED}]+)|[^\W_{UNSPACED}]+")
+# Begun only where a word begins, and never given back: a line of a million letters is read once.
+_NAME = re.compile(
+    rf"(?<![^\W{UNSPACED}])(?:[^\W{UNSPACED}]++(?:[-./:+#@]++[^\W{UNSPACED}]++)++"
+    rf"|[^\W_{UNSPACED}]++(?:_++[^\W_{UNSPACED}]++)++)"
+)
+_VOWEL = re.compile("[aeiouy]")
+_KEY = np.dtype("<u4")
+
+Keys = npt.NDArray[np.uint32]
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of a text, as often as they occur."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    found: list[str] = []
+    for match in _WORD.finditer(folded):
+        if run := match[1]:
+            found += run
+            found += [first + second for first, second in pairwise(run)]
+        else:
+            found.append(stem(match[0]))
+    found += _NAME.findall(folded)
+    return found
+
+
+def stem(word: str) -> str:
+    """Return a folded word without the commonest endings of English; of other scripts, as it is."""
+    if len(word) < 4 or not (word.isascii() and word.isalpha()):
+        return word
+    word = _singular(word)
+    for ending in ("ingly", "edly", "ing", "ed"):
+        rest = word.removesuffix(ending)
+        if rest != word and len(rest) >= 3 and _VOWEL.search(rest):
+            doubled = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
+            word = rest[:-1] if doubled else rest
+            break
+    if len(word) > 3:
+        word = word.removesuffix("e")
+    return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else word
+
+
+ENGLISH = """
+a about am an and are as at be been by can could did do does doing for from had has have how i if in into is it its may me
+might my no not of on or our shall should so than that the their then there these this those to was we were what when where
+which who whom whose why will with would you your
+"""
+CHINESE = """
+什么 怎么 怎样 如何 哪个 哪种 哪些 哪几 哪里 多少 几个 什 么 哪 吗 呢 的 是 了 在 会 能 有 用 和 与 该 需 要 个 为
+"""
+
+
+def _singular(word: str) -> str:
+    if not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(("sses", "ches", "shes", "xes", "zes")) else word[:-1]
+
+
+FUNCTION_WORDS = frozenset([stem(word) for word in ENGLISH.split()] + CHINESE.split())
+"""Terms that ask or join and name nothing: in a manual, which asks nothing, even "what" is rare."""
+
+
+def title(name: str, headings: Sequence[str]) -> str:
+    """Return what a passage stands below: its headings, or the name of its document where there are none."""
+    return " > ".join(part for part in headings if part.strip()) or PurePath(name).stem
+
+
+def of_passage(name: str, headings: Sequence[str], text: str) -> list[str]:
+    """Return the terms a passage is found by: of its text, its headings and the name of its document."""
+    return terms("\n".join((name, *headings, text)))
+
+
+def key(term: str) -> int:
+    """Return the number a term is kept by; of 200,000 terms some four share theirs with another."""
+    return zlib.crc32(term.encode("utf-8", "surrogatepass"))
+
+
+def pack(found: Iterable[str]) -> bytes:
+    """Return terms as bytes: their keys in order, four bytes each, then how often each occurs, one byte each."""
+    counts = Counter(key(term) for term in found)
+    keys = sorted(counts)
+    return np.array(keys, dtype=_KEY).tobytes() + bytes(min(counts[number], MOST) for number in keys)
+
+
+def unpack(packed: Sequence[bytes]) -> tuple[npt.NDArray[np.int32], Keys, npt.NDArray[np.uint8]]:
+    """Return row (position in `packed`), key and count of every term of several texts."""
+    sizes = np.array([len(one) // 5 for one in packed], dtype=np.int64)
+    whole = np.frombuffer(b"".join(packed), dtype=np.uint8)
+    # Each text is 4n bytes of keys and n bytes of counts: which of the two a byte is follows from its place alone.
+    ends = np.cumsum(sizes * 5)
+    is_key = np.zeros(len(whole) + 1, dtype=np.int8)
+    np.add.at(is_key, ends - sizes * 5, 1)
+    np.add.at(is_key, ends - sizes, -1)
+    mask = np.cumsum(is_key[:-1], dtype=np.int8).astype(bool)
+    rows = np.repeat(np.arange(len(packed), dtype=np.int32), sizes)
+    return rows, whole[mask].view(_KEY).astype(np.uint32, copy=False), whole[~mask]

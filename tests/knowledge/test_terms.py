@@ -1,0 +1,57 @@
+"""Terms: words, names and characters of any script, and the bytes they are kept in."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge import terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Running", ["run"]),
+        ("studies study", ["studi", "studi"]),
+        ("classes boxes", ["class", "box"]),
+        ("The CAFÉ's", ["the", "café", "s"]),
+        ("ﬁne", ["fin"]),
+        ("东京都", ["东", "京", "都", "东京", "京都"]),
+        ("EasyCV是什么", ["easycv", "是", "什", "么", "是什", "什么"]),
+        ("pip install pai-easycv", ["pip", "install", "pai", "easycv", "pai-easycv"]),
+        ("snake_case", ["snak", "cas", "snake_case"]),
+        ("v0.3.1", ["v0", "3", "1", "v0.3.1"]),
+        ("docs/a.md", ["doc", "a", "md", "docs/a.md"]),
+        ("", []),
+    ],
+)
+def test_a_text_has_these_terms(text: str, expected: list[str]) -> None:
+    assert terms.terms(text) == expected
+
+
+@given(st.lists(st.lists(st.text(max_size=8), max_size=30), max_size=12))
+def test_what_is_packed_is_unpacked(texts: list[list[str]]) -> None:
+    rows, keys, counts = terms.unpack([terms.pack(text) for text in texts])
+    found = sorted(zip(rows.tolist(), keys.tolist(), counts.tolist(), strict=True))
+    expected = {(row, terms.key(word)): 0 for row, text in enumerate(texts) for word in text}
+    for row, text in enumerate(texts):
+        for word in text:
+            expected[row, terms.key(word)] += 1
+    assert found == sorted((row, key, count) for (row, key), count in expected.items())
+
+
+def test_a_word_said_very_often_is_counted_as_often_as_a_byte_holds() -> None:
+    rows, keys, counts = terms.unpack([terms.pack(["a"] * 1000)])
+    assert counts.tolist() == [terms.MOST] and keys.dtype == np.uint32 and rows.tolist() == [0]
+
+
+@given(st.text())
+def test_any_text_has_terms_that_can_be_packed(text: str) -> None:
+    terms.pack(terms.of_passage(text, (text,), text))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 500_000, "_" * 500_000, "a_" * 250_000, "a." * 250_000, "a" + "." * 500_000, "东" * 500_000]
+)
+def test_a_line_without_spaces_is_read_once(text: str) -> None:
+    assert len(terms.terms(text)) <= 2 * len(text) + 1
