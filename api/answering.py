@@ -81,6 +81,20 @@ async def deltas(run: Run) -> AsyncGenerator[str, None]:
         yield rest
 
 
+@asynccontextmanager
+async def answered(run: Run, seconds: float) -> AsyncIterator[None]:
+    """Enter when the turn of `run` has come; it ends `seconds` after that, and when we leave. Raises its error by then.
+
+    For connections that outlive an answer; whoever watches them cancels the task that is in here.
+    """
+    try:
+        await run.begun()
+        with _limit(run, seconds):
+            yield
+    finally:
+        run.cancel()
+
+
 class StreamedAnswer(Response):
     """A response whose `chunks` follow `run`, for at most `seconds`; ends the run when its client leaves.
 

@@ -37,7 +37,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
         if not streamed:
             await answering.whole(request, run, settings.request_timeout)
             return JSONResponse(dashscope_answer.whole(run, form, request_id))
-        await run.begun()
+        await answering.begun(request, run)
         chunks = dashscope_answer.events(run, form, request_id)
         return answering.StreamedAnswer(run, chunks, settings.request_timeout, EVENTS)
 

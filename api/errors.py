@@ -31,6 +31,18 @@ class UnknownModel(Exception):
     """The request names a model that is not here."""
 
 
+class TooManyConnections(Exception):
+    """The server holds as many WebSocket connections as it takes."""
+
+
+class TooManyConnectionsOfOne(Exception):
+    """Whoever asks holds as many WebSocket connections as one may."""
+
+
+class TooManyMessages(Exception):
+    """More messages wait on one WebSocket connection than may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """HTTP status and code of an error class."""
@@ -42,6 +54,9 @@ class Row:
 ERRORS: dict[type[Exception], Row] = {
     BadRequest: Row(400, "bad_request"),
     UnknownModel: Row(404, "model_not_found"),
+    TooManyConnections: Row(503, "too_many_connections"),
+    TooManyConnectionsOfOne: Row(429, "too_many_connections"),
+    TooManyMessages: Row(QUEUE_FULL, "queue_full"),
     ClientDisconnect: Row(499, "client_gone"),  # nobody reads it; without it the log would hold a trace for each
     generation.PromptTooLong: Row(400, "context_length_exceeded"),
     generation.NotSupported: Row(400, "not_supported"),

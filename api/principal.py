@@ -1,4 +1,4 @@
-"""Who asks over HTTP, as far as it matters for fair turns: the key, or else the address. Knows no right and no name."""
+"""Who asks, as far as it matters for fair turns: the key, or else the address. Knows no right and no name."""
 
 import hashlib
 

@@ -6,12 +6,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import dashscope_routes, files_routes, mcp_routes, native_routes, openai_routes
+from api import dashscope_routes, everai_routes, files_routes, mcp_routes, native_routes, openai_routes
 from api.errors import BadRequest, Fault, fault
 from api.protocol import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = (
     dashscope_routes.PROTOCOL,
+    everai_routes.PROTOCOL,
     files_routes.PROTOCOL,
     mcp_routes.PROTOCOL,
     openai_routes.PROTOCOL,

@@ -69,6 +69,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
     from api.http_protocol import Deadlines, protocol
     from api.refusals import refusals
     from api.repeats import quieten
+    from api.websocket_protocol import options
     from generation.base import ModelUnusable
     from generation.engine import Engine
     from knowledge.base import KnowledgeError
@@ -97,6 +98,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
         h11_max_incomplete_event_size=LONGEST_HEADERS,
         http=protocol(Deadlines.of(settings), refusals(settings.root_path)),
         timeout_graceful_shutdown=CLOSE_SECONDS,
+        **options(settings.max_message, settings.request_timeout),
     )
     quieten()  # after uvicorn has set up its own logging
     server = DrainingServer(config, app.assistant.runs, settings.drain_seconds)

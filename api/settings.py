@@ -81,6 +81,13 @@ class ApiSettings(Settings):
         (), description="address of a gateway in front, whose X-Forwarded-For says who the client is"
     )
     max_body: int = Field(1, ge=1, le=64, description="largest request that is not a file upload, in MiB")
+    max_message: int = Field(256, ge=1, le=16384, description="largest message of a WebSocket, in KiB")
+    max_websockets: int = Field(200, ge=0, le=100_000, description="WebSocket connections at a time")
+    max_websockets_each: int = Field(10, ge=1, le=100_000, description="WebSocket connections of one key or address at a time")
+    websocket_queue: int = Field(4, ge=1, le=64, description="messages that may wait on one WebSocket behind the one in work")
+    websocket_idle: float = Field(
+        300, gt=0, le=86400, description="time after which a WebSocket that asks nothing is closed, in seconds"
+    )
     max_upload: int = Field(512, ge=1, le=16384, description="largest upload of files at once, in MiB")
 
     @property

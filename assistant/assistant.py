@@ -111,6 +111,8 @@ def _check(question: Question, generator: Generator) -> None:
         raise NotSupported("Beam search (num_beams above 1) works on the backend transformers only.")
     if question.sampling.num_beams > 1 and (question.sampling.presence_penalty or question.sampling.frequency_penalty):
         raise NotSupported("Beam search knows no presence_penalty and no frequency_penalty.")
+    if question.sampling.no_repeat_ngram_size and question.sampling.num_beams == 1:
+        raise NotSupported("Repeated runs of tokens (no_repeat_ngram_size) are kept out of beam search only.")
     if question.raw and "raw" not in generator.features:
         raise NotSupported("Prompts without a chat template are not possible on this backend.")
     if question.raw and question.mode != "chat":

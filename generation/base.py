@@ -69,6 +69,8 @@ class Sampling:
     share the model. `num_beams` above 1: beam search, which does not sample; the answer comes when it is whole.
     `presence_penalty`, `frequency_penalty`: taken from the logit of each token that the answer holds already, once and as
     often as it does (OpenAI); 0: off.
+    `no_repeat_ngram_size` above 0, for beam search only: no run of so many tokens comes twice, the prompt's included
+    (Paulus et al. 2017).
     """
 
     max_tokens: int | None = None
@@ -81,6 +83,7 @@ class Sampling:
     num_beams: int = 1
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class BeamSearch:
                 num_beams=sampling.num_beams,
                 max_new_tokens=limit,
                 repetition_penalty=sampling.repetition_penalty,
+                no_repeat_ngram_size=sampling.no_repeat_ngram_size,
                 eos_token_id=sorted(self._ends) or None,
                 pad_token_id=min(self._ends, default=0),
             ),

@@ -16,6 +16,7 @@ from api.guard import LONGEST_HEADERS
 from api.http_protocol import Deadlines, protocol
 from api.refusals import refusals
 from api.settings import ServerSettings
+from api.websocket_protocol import options
 from assistant.runs import RunRegistry
 from generation.echo_backend import EchoGenerator
 from generation.engine import Engine
@@ -96,8 +97,14 @@ async def _call(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, deadlines: Deadlines | None = None, most: int | None = None) -> AsyncIterator[int]:
-    """Serve an application whose life runs elsewhere on a loopback port, for `most` connections; gives the port."""
+async def listening(
+    app: ASGIApp,
+    deadlines: Deadlines | None = None,
+    most: int | None = None,
+    max_message: int = 256,
+    patience: float = 600.0,
+) -> AsyncIterator[int]:
+    """Serve an application whose life runs elsewhere on a loopback port, for `most` connections, as the product does."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     http = protocol(deadlines or Deadlines(), refusals(""))
@@ -107,9 +114,9 @@ async def listening(app: ASGIApp, deadlines: Deadlines | None = None, most: int 
         log_config=None,
         access_log=False,
         http=http,
-        ws="none",
         h11_max_incomplete_event_size=LONGEST_HEADERS,
         limit_concurrency=most,
+        **options(max_message, patience),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))  # without taking the test run's signals

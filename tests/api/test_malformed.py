@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.errors import BadRequest
-from api.native_request import LONGEST_PROMPT, parse
+from api.native_fields import LONGEST_PROMPT
+from api.native_request import parse
 from tests.api.live import Live
 
 CANARY = "canary4711"
@@ -50,7 +51,8 @@ WRONG: list[str] = [
     body(langchain=1), body(use_stream_chat=CANARY), body(use_stream_chat=1), body(use_stream_chat=None),
     body(mode=CANARY), body(mode=1), body(knowledge_base=""), body(knowledge_base=CANARY * 7), body(knowledge_base=1),
     body(stop=CANARY), body(stop=[""]), body(stop=[1]), body(stop=[None]), body(stop=[CANARY * 7]), body(stop=[CANARY] * 5),
-    body(stop_sequences=CANARY), body(stop_sequences=[CANARY] * 5), body(no_template=True), body(no_template="x"),
+    body(stop_sequences=CANARY), body(stop_sequences=[CANARY] * 5), body(no_template="x"), body(no_template=1),
+    body(no_template=True, system_prompt="a"), body(no_template=True, history=[["a", "b"]]),
     # halves of characters
     literal("system_prompt", '"\\ud800"'), literal("history", '[["a", "\\udfff"]]'), '{"prompt": "canary4711 \\ud800"}',
     literal("knowledge_base", '"\\ud800"'),
@@ -61,7 +63,7 @@ WRONG: list[str] = [
     f'{{"prompt": "{CANARY}"}} {CANARY}', f'{{"prompt": "{CANARY}"}}{{"prompt": "{CANARY}"}}', f'{{"prompt": "{CANARY}\n"}}',
     '{"prompt": "\\x"}', '{"input_ids": nothing', f'{{"prompt": "{CANARY}", // comment\n"seed": 1}}',
     # an object, but no request
-    "{}", '{"input_ids": "old"}', f'{{"question": "{CANARY}"}}',
+    "{}", '{"system_prompt": "a"}', f'{{"question": "{CANARY}"}}',
     # the same field twice
     f'{{"prompt": "{CANARY}", "prompt": "b"}}', literal("stop", '[], "seed": 1, "seed": 2'), literal("x", '{"a": 1, "a": 2}'),
     # too deep

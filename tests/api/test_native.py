@@ -196,9 +196,10 @@ async def test_what_was_left_out_is_told(make: Make) -> None:
         ({"mode": "retrieval"}, 409, "empty_knowledge_base"),
         ({"langchain": True, "knowledge_base": "nowhere"}, 404, "unknown_knowledge_base"),
         ({"prompt": "word " * 5000}, 400, "context_length_exceeded"),
-        ({"use_stream_chat": True}, 400, "bad_request"),
-        ({"use_stream_chat": "True"}, 400, "bad_request"),
-        ({"no_template": True}, 400, "bad_request"),
+        ({"use_stream_chat": True, "langchain": True}, 409, "empty_knowledge_base"),
+        ({"use_stream_chat": "True", "prompt": "word " * 5000}, 400, "context_length_exceeded"),
+        ({"no_template": True, "history": [["a", "b"]]}, 400, "bad_request"),
+        ({"no_template": True, "langchain": True}, 400, "not_supported"),
     ],
 )
 async def test_refusals(server: Live, fields: dict[str, Any], status: int, code: str) -> None:
@@ -260,6 +261,13 @@ def test_the_fields_become_a_question() -> None:
     assert roles == [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "x")]
     assert asked.question.sampling == Sampling(2048, 0.95, 0.8, 0, 1.0, (".",), 3)
     assert parse(b'{"prompt": "x"}', "").question.sampling == Sampling(2048, 0.95, 0.8, 30, 1.0, (), None)
+    assert not parse(b'{"prompt": "x", "num_beams": 4}', "").question.raw, "beams are version 1's"
+
+
+async def test_a_prompt_without_a_template(server: Live) -> None:
+    answer = (await server.ask(prompt="as it stands", no_template=True)).json()
+    assert answer["response"] == "You said: as it stands"
+    assert answer["usage"]["prompt_tokens"] == 3, "no roles around it"
 
 
 def test_without_sampling_the_answer_is_greedy() -> None:

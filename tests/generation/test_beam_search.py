@@ -34,6 +34,21 @@ async def test_the_answer_is_the_librarys_beside_others(started: Callable[..., A
         assert len({"".join(piece.text for piece in pieces) for pieces in others}) == 1
 
 
+async def test_no_run_of_tokens_comes_twice(started: Callable[..., Any], tiny_llama: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
+    async with started("transformers") as generator:
+        prompt = generator.render([Message("user", "Hello")])
+        ids = torch.tensor([list(prompt.token_ids)])
+        texts = []
+        for size in (0, 1):
+            options = {"num_beams": 3, "do_sample": False, "max_new_tokens": 40, "pad_token_id": 0}
+            found = model.generate(ids, attention_mask=torch.ones_like(ids), no_repeat_ngram_size=size, **options)
+            sampling = Sampling(num_beams=3, max_tokens=40, no_repeat_ngram_size=size)
+            texts.append("".join(piece.text for piece in await answer(generator, prompt, sampling)))
+            assert texts[-1] == generator._template.tokens.decode(found[0, ids.shape[1] :].tolist())
+        assert texts[0] != texts[1]
+
+
 async def test_it_can_be_stopped_before_it_is_whole(started: Callable[..., Any]) -> None:
     async with started("transformers") as generator:
         prompt = generator.render([Message("user", "Hello")])
