@@ -16,11 +16,11 @@ class Choices:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = tuple(runs)
-        self.id = " ".join(run.id for run in runs)
+        self.id = runs[0].id if runs else ""
 
     @property
     def done(self) -> bool:
-        """Whether all have ended."""
+        """Whether nothing more will come from any."""
         return all(run.done for run in self.runs)
 
     async def begun(self) -> None:
