@@ -77,7 +77,8 @@ class Assistant:
 
     async def _retrieve(self, question: Question) -> list[Passage]:
         top_k = question.top_k or self.settings.top_k
-        return await asyncio.to_thread(self.library.search, question.base, question.text, top_k)
+        earlier = [message.content for message in question.messages[:-1] if message.role == "user"]
+        return await asyncio.to_thread(self.library.search, question.base, question.text, top_k, history=earlier)
 
     async def _list(self, question: Question, asked: float) -> Run:
         self.runs.check_open()

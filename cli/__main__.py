@@ -13,9 +13,9 @@ from cli.finding import INSTALL
 PROGRAM = "chat-llm-webui"
 COMMANDS = {
     "prepare": ("cli.prepare", "download or check a model, so that serving it needs no network"),
-    "evaluate": ("cli.evaluate", "measure how well a knowledge base finds what it should"),
     "doctor": ("cli.doctor", "look at machine, packages, model, port and data, and tell what to mend"),
     "export-eas": ("cli.export_eas", "write the service JSON of PAI-EAS for these flags"),
+    "evaluate": ("cli.evaluate", "measure how well a knowledge base finds what it should"),
 }
 """name -> (module with `run(arguments, program) -> exit status`, what it does). A new command is one file and one line."""
 

@@ -35,6 +35,9 @@ RARE = 15.0
 TOGETHER = 2
 """Neighbours that become one passage, at most: a context that holds four passages holds four such pairs."""
 
+ALIKE = 0.6
+"""Neighbours become one where the weaker scores this part of the better: one that is far weaker tells something else."""
+
 Mode = Literal["hybrid", "dense", "lexical"]
 """By vector and words; for comparison, by one of them alone."""
 
@@ -113,6 +116,8 @@ def merged(passages: Iterable[Passage], wanted: int) -> list[Passage]:
 
 
 def _touch(one: Passage, other: Passage) -> bool:
+    if min(one.score, other.score) < ALIKE * max(one.score, other.score):
+        return False
     alike = one.source == other.source and one.locator.headings == other.locator.headings
     return alike and one.locator.page == other.locator.page and abs(one.chunk_id - other.chunk_id) == 1
 

@@ -52,7 +52,7 @@ def test_few_passages_stay_as_they_are() -> None:
 
 def test_neighbours_become_one_in_the_order_of_the_text_without_saying_twice_what_they_share() -> None:
     later = passage(8, "Two. Three.", 0.9, "T", 1)
-    earlier = passage(7, "One. Two.", 0.5, "T", 1)
+    earlier = passage(7, "One. Two.", 0.6, "T", 1)
     far = passage(3, "Far.", 0.7, "T", 1)
     found = ranking.merged([later, far, earlier], 5)
     assert [one.text for one in found] == ["One. Two. Three.", "Far."]
@@ -63,6 +63,7 @@ def test_neighbours_become_one_in_the_order_of_the_text_without_saying_twice_wha
 def test_other_sections_other_documents_and_third_neighbours_stay_apart() -> None:
     assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "B", 1)], 5)) == 2
     assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "A", 2)], 5)) == 2
+    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.5, "A", 1)], 5)) == 2
     run = [passage(n, f"text{n}", 0.9, "A", 1) for n in range(1, 4)]
     assert [one.text for one in ranking.merged(run, 5)] == ["text1\ntext2", "text3"]
     assert len(ranking.merged([passage(n * 3, "t", 0.9) for n in range(9)], 4)) == 4
