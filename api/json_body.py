@@ -68,12 +68,12 @@ def validate(model: type[Model], fields: dict[str, Any], strict: bool = True) ->
         raise BadRequest(f"{field or 'body'}: {first['msg'].removeprefix('Value error, ')[:300]}.", field) from None
 
 
-def described(model: type[BaseModel]) -> dict[str, Any]:
+def described(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
     """Return what the OpenAPI document says of a body that a route reads by itself (`openapi_extra` of the route)."""
     schema = model.model_json_schema(ref_template=f"#/components/schemas/{model.__name__}.{{model}}")
     definitions = schema.pop("$defs", {})
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema}}},
         "x-schemas": {f"{model.__name__}.{name}": definition for name, definition in definitions.items()},
     }
 

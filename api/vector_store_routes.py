@@ -26,7 +26,7 @@ def routes(assistant: Assistant) -> APIRouter:
     router = APIRouter(prefix="/v1/vector_stores", tags=["vector stores"])
     library = assistant.library
 
-    @router.post("", openapi_extra=json_body.described(NewStore))
+    @router.post("", openapi_extra=json_body.described(NewStore, required=False))
     async def create(request: Request) -> Response:
         """Make a vector store, with files in it if they are named."""
         asked = await json_body.read(request, NewStore) if await request.body() else NewStore()

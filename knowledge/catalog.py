@@ -81,7 +81,7 @@ def base_id(connection: sqlite3.Connection, name: str) -> int:
     """Return the id of a base; raises `UnknownBase`."""
     row = connection.execute("SELECT id FROM bases WHERE name = ?", (name,)).fetchone()
     if row is None:
-        raise UnknownBase(f"there is no knowledge base {name[:80]!r}")
+        raise UnknownBase("there is no knowledge base of this name")
     return int(row[0])
 
 

@@ -90,7 +90,7 @@ def test_questions_that_are_none_are_refused_with_the_line(
 
 def test_a_base_or_a_measure_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line(folder, "--base", "other")) == 4
-    assert "there is no knowledge base 'other'" in capsys.readouterr().err
+    assert "there is no knowledge base of this name" in capsys.readouterr().err
     assert main(line(folder, "--bar", "beauty@5=0.5")) == 2
     assert "there are: all@1" in capsys.readouterr().err
     with pytest.raises(SystemExit):
