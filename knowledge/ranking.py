@@ -57,14 +57,21 @@ def fused(dense: float, lexical: float, weight: float) -> float:
 def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list[Passage]:
     """Return passages, given by their score, with those further up whose titles the first ones name.
 
-    `tells`: what each term tells (its idf); those of all `title_terms` are in it.
+    `tells`: what each term tells (its idf), of the terms of `asked_about`.
     """
     if len(passages) <= KEPT or passages[0].score <= 0:
         return list(passages)
-    first = [(set(terms.terms(one.text)), title_terms(one), one.score / passages[0].score) for one in passages[:NAMING]]
+    first = [(_said(one.text), title_terms(one), one.score / passages[0].score) for one in passages[:NAMING]]
     most = passages[KEPT - 1].score
     behind = [replace(one, score=min(most, one.score + LINK * _named(one, first, tells))) for one in passages[KEPT:]]
     return [*passages[:KEPT], *sorted(behind, key=lambda one: -one.score)]
+
+
+def asked_about(passages: Sequence[Passage]) -> set[str]:
+    """Return the terms whose idf the second look needs: of titles half of which is said in one of the first passages."""
+    first = [_said(one.text) for one in passages[:NAMING]]
+    titles = {title_terms(one) for one in passages[KEPT:]}
+    return {term for title in titles if any(2 * len(title & words) >= len(title) for words in first) for term in title}
 
 
 def title_terms(passage: Passage) -> frozenset[str]:
@@ -77,15 +84,24 @@ def _terms_of(title: str) -> frozenset[str]:
     return frozenset(terms.terms(title))
 
 
-def _named(passage: Passage, first: Iterable[tuple[set[str], frozenset[str], float]], tells: Mapping[str, float]) -> float:
+def _named(
+    passage: Passage, first: Iterable[tuple[frozenset[str], frozenset[str], float]], tells: Mapping[str, float]
+) -> float:
     """Return how much the first passages name the title of another, in [0, 1]."""
     title = title_terms(passage)
+    if not title <= tells.keys():
+        return 0.0
     whole = sum(tells[term] for term in title)
     best = 0.0
     for words, own, worth in first:
         part = sum(tells[term] for term in title if term in words) / whole if whole and title != own else 0.0
         best = max(best, part * worth) if part >= NAMED else best
     return best * min(1.0, whole / RARE)
+
+
+@lru_cache(maxsize=64)
+def _said(text: str) -> frozenset[str]:
+    return frozenset(terms.terms(text))
 
 
 def distinct(passages: Iterable[Passage]) -> Iterator[Passage]:

@@ -132,8 +132,7 @@ class Search:
         return found
 
     def _second_look(self, ready: _Wanted, passages: Sequence[Passage]) -> list[Passage]:
-        titles = {term for passage in passages for term in ranking.title_terms(passage)}
-        return ranking.second_look(passages, ready.index.tells(titles))
+        return ranking.second_look(passages, ready.index.tells(ranking.asked_about(passages)))
 
 
 def _scores(looked: Looked, rest: Mapping[int, Vectors], ready: _Wanted) -> dict[int, dict[str, float]]:
