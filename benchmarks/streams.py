@@ -5,7 +5,7 @@
 
 The figures are CPU time of the server process (of all its threads, from the scheduler), so that a busy machine does not
 change them much; the gaps between tokens are wall time as the clients see it, and mean something on an idle machine only.
-The cost of a token holds what the engine itself does for it, in both servers a sleep on the event loop. "Added" is the
+The cost of a token holds its share of the request, and what the engine itself does for it, in both servers a sleep on the event loop. "Added" is the
 time of an answer of one token, from the connection to the end, beyond that sleep: what the server adds to a first token.
 """
 
@@ -37,7 +37,14 @@ PORT, BARE_PORT = 18610, 18611
 DELAY = 0.05
 """Seconds a token: 20 a second, faster than people read."""
 SHORT_REQUESTS = 300
-FLAGS = (f"--echo-delay={DELAY}", "--backend=echo", "--max-concurrent=512", "--max-runs-each=512", "--max-waiting=512")
+FLAGS = (
+    f"--echo-delay={DELAY}",
+    "--backend=echo",
+    *(
+        f"--{limit}=512"
+        for limit in ("max-concurrent", "max-runs-each", "max-waiting", "max-websockets", "max-websockets-each")
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -139,9 +146,10 @@ async def table(pids: dict[int, int], streams: list[int], wanted: int) -> None:
         request = (cpu_seconds(pids[wire.port]) - before) / SHORT_REQUESTS
         added = statistics.median(times) - DELAY
         for count in streams:
+            await asyncio.gather(*(ask(wire, "[[count 1]]") for _ in range(count)))  # the first burst warms it up
             before = cpu_seconds(pids[wire.port])
             gaps = [gap for seen in await asyncio.gather(*(ask(wire, text) for _ in range(count))) for gap in seen]
-            token = (cpu_seconds(pids[wire.port]) - before - count * request) / (count * made)
+            token = (cpu_seconds(pids[wire.port]) - before) / (count * made)
             p99 = statistics.quantiles(gaps, n=100)[98]
             print(
                 f"{wire.name:24} {request * 1000:17.2f} {added * 1000:9.1f} {count:8} {token * 1000:15.3f} "
