@@ -5,8 +5,9 @@
 
 The figures are CPU time of the server process (of all its threads, from the scheduler), so that a busy machine does not
 change them much; the gaps between tokens are wall time as the clients see it, and mean something on an idle machine only.
-The cost of a token holds its share of the request, and what the engine itself does for it, in both servers a sleep on the event loop. "Added" is the
-time of an answer of one token, from the connection to the end, beyond that sleep: what the server adds to a first token.
+The cost of a token holds its share of the request and what the engine itself does for it, in both servers a sleep on the
+event loop. "Added" is the time of an answer of one token, from the connection to the end, beyond that sleep: what the server
+adds to a first token.
 """
 
 import argparse
