@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, Generat
 
 from benchmarks.own_engine import generator, lookup, prefill, second_turn, told
 from benchmarks.random_llama import SHAPES, make, prompt
+from benchmarks.served import served
 
 Ask = Callable[[Sequence[int], int], Awaitable[int]]
 """Answers a prompt with so many new tokens; returns how many came."""
@@ -81,7 +82,12 @@ async def ours(folder: Path, **settings: Any) -> AsyncIterator[Ask]:
         yield ask
 
 
-ROWS: dict[str, Callable[[Path], AbstractAsyncContextManager[Ask]]] = {"lock": lock, "library": library, "ours": ours}
+ROWS: dict[str, Callable[[Path], AbstractAsyncContextManager[Ask]]] = {
+    "lock": lock,
+    "library": library,
+    "ours": ours,
+    "served": served,
+}
 
 
 @dataclass(frozen=True)
