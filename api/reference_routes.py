@@ -20,6 +20,8 @@ ABOUT = (
 )
 LOOKS = {"defaultModelsExpandDepth": -1, "docExpansion": "list", "displayRequestDuration": True}
 VERSION = "0.1.0"
+FIRST = ("native", "openai", "files", "vector stores", "vector store files")
+"""The groups that people look for; the others follow as they come."""
 
 
 def routes(app: FastAPI) -> APIRouter:
@@ -63,8 +65,13 @@ def document(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             # `json_body.described` cannot put the parts of a body where references look for them.
             schemas.update(operation.pop("x-schemas", {}))
+            # The name of the function is no title; the first line of its docstring is.
+            operation["summary"], _, rest = operation.pop("description", operation["summary"]).partition("\n")
+            operation |= {"description": rest.strip()} if rest.strip() else {}
             operation["responses"].pop("422", None)  # wrong parameters are answered like any other wrong input
             operation["responses"]["default"] = {"description": "An error, in the shape of this protocol."}
+    groups = dict.fromkeys((*FIRST, *(tag for path in made["paths"].values() for one in path.values() for tag in one["tags"])))
+    made["tags"] = [{"name": group} for group in groups]
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"key": []}, {}]
     # Relative to the document itself: the page works under whatever prefix it was found.

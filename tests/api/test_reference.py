@@ -14,6 +14,8 @@ async def test_the_document_is_valid_and_whole(server: Live) -> None:
     made = (await server.client.get("/openapi.json")).json()
     openapi.from_dict(made).validate()
     assert {"/", "/healthz", "/readyz", "/metrics"} <= set(made["paths"])
+    assert made["tags"][0] == {"name": "native"}
+    assert made["paths"]["/"]["post"]["summary"].startswith("Ask a question")
     body = made["paths"]["/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert {"prompt", "history", "temperature"} <= set(body["properties"])
 
