@@ -10,11 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from api import model_names
 from api.errors import BadRequest
+from api.json_body import LONGEST_TEXT, Text
 from assistant.assistant import Assistant, Question
 from generation.base import Message, Sampling
 
-LONGEST_TEXT = 200_000
-"""Characters; longer texts are refused before they are tokenised."""
 MOST_MESSAGES = 100
 
 
@@ -32,7 +31,6 @@ def _one(value: int) -> int:
 
 Off = Annotated[Any, AfterValidator(_off)]
 """What DashScope can and this server cannot: only the values that ask for nothing are taken."""
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Stop = Annotated[str, Field(min_length=1, max_length=64)]
 Base = Annotated[str, Field(min_length=1, max_length=64)]
 

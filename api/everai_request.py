@@ -11,7 +11,8 @@ from starlette.requests import Request
 
 from api import json_body
 from api.errors import BadRequest
-from api.native_fields import Text, sound
+from api.json_body import Text
+from api.native_fields import sound
 from api.native_v1_request import MOST_BEAMS
 from assistant.assistant import Question
 from generation.base import Feature, Message, Sampling

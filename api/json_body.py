@@ -6,9 +6,9 @@ characters, numbers and nesting without end (threats S-51, S-70, S-77). No messa
 
 import json
 import re
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from api.errors import BadRequest
@@ -17,6 +17,10 @@ HINTS = "usual mistakes: a missing comma, a comma after the last field, True or 
 SURROGATE = re.compile("[\ud800-\udfff]")
 LONGEST_NAME = 80
 """Characters of a field's name in a message; names are the client's own text."""
+LONGEST_TEXT = 200_000
+"""Characters of one text; longer ones are refused before they are tokenised."""
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from api import base_ids, json_body
 from api.answering import text_of, whole
 from api.errors import fault
+from api.json_body import LONGEST_TEXT
 from api.principal import principal
 from api.settings import ServerSettings
 from api.vector_store_answer import result
@@ -28,7 +29,6 @@ from knowledge.file_base import Window
 MOST_BASES = 100
 LONGEST_BASE = 64
 LONGEST_QUERY = 4000
-LONGEST_QUESTION = 200_000
 
 
 class Nothing(BaseModel):
@@ -46,7 +46,7 @@ class SearchArguments(BaseModel):
 class AskArguments(BaseModel):
     """What to answer, and from which documents."""
 
-    question: str = Field(min_length=1, max_length=LONGEST_QUESTION, description="the question")
+    question: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the question")
     knowledge_base: str = Field("default", min_length=1, max_length=LONGEST_BASE, description="id or name")
 
 

@@ -8,13 +8,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import BadRequest
+from api.json_body import LONGEST_TEXT
 from assistant.assistant import Mode
 from generation.base import Sampling
 
-LONGEST_PROMPT = 200_000
-"""Characters; longer texts are refused before they are tokenised."""
-
-Text = Annotated[str, Field(max_length=LONGEST_PROMPT)]
 StopStrings = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=4)] | None
 
 
@@ -61,6 +58,6 @@ def sound(prompt: str, field: str = "prompt") -> str:
     """Return the question; raises `BadRequest` for a blank or over-long one."""
     if not prompt.strip():
         raise BadRequest(f"{field}: the question is blank.", field)
-    if len(prompt) > LONGEST_PROMPT:
-        raise BadRequest(f"{field}: at most {LONGEST_PROMPT:,} characters.", field)
+    if len(prompt) > LONGEST_TEXT:
+        raise BadRequest(f"{field}: at most {LONGEST_TEXT:,} characters.", field)
     return prompt

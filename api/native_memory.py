@@ -1,6 +1,6 @@
 """What a WebSocket of the native protocol remembers: the system prompt and the turns so far. Knows no connection."""
 
-from api.native_fields import LONGEST_PROMPT, Text
+from api.json_body import LONGEST_TEXT, Text
 from api.native_request import MOST_TURNS, NativeBody, Pairs
 
 
@@ -11,7 +11,7 @@ class Standing(NativeBody):
 
 
 class Memory:
-    """The conversation of one connection; the oldest turns leave it beyond `LONGEST_PROMPT` characters."""
+    """The conversation of one connection; the oldest turns leave it beyond `LONGEST_TEXT` characters."""
 
     def __init__(self) -> None:
         self._system_prompt = ""
@@ -35,6 +35,6 @@ class Memory:
         if body.no_template:
             return
         turns = [*self._history, [body.prompt, answer]][-MOST_TURNS:]
-        while sum(len(text) for turn in turns for text in turn) > LONGEST_PROMPT:
+        while sum(len(text) for turn in turns for text in turn) > LONGEST_TEXT:
             turns = turns[1:]
         self._history = turns

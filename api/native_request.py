@@ -12,7 +12,8 @@ from pydantic import Field, field_validator
 
 from api import json_body, native_v1_request
 from api.errors import BadRequest
-from api.native_fields import NativeFields, Text, sound
+from api.json_body import Text
+from api.native_fields import NativeFields, sound
 from api.native_v1_request import V1Body
 from assistant.assistant import Question
 from generation.base import Message

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api import json_body
-from api.native_fields import NativeFields, Text, sound
+from api.json_body import Text
+from api.native_fields import NativeFields, sound
 from assistant.assistant import Question
 from generation.base import Message
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from api.openai_fields import Asked, Grounded, Streamed, Text, Unused, only, target
+from api.json_body import Text
+from api.openai_fields import Asked, Grounded, Streamed, Unused, only, target
 from assistant.assistant import Assistant, Question
 from generation.base import Message, Role
 

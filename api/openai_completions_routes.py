@@ -15,10 +15,11 @@ from pydantic import Field, field_validator, model_validator
 
 from api import json_body
 from api.answering import StreamedAnswer, begun, text_of, whole
+from api.json_body import LONGEST_TEXT
 from api.openai_answer import reason, usage
 from api.openai_choices import Choices, ask
 from api.openai_events import HOLE, MEDIA_TYPE, Template, event, told
-from api.openai_fields import LONGEST_TEXT, MOST_CHOICES, Asked, Streamed, only, target
+from api.openai_fields import MOST_CHOICES, Asked, Streamed, only, target
 from api.principal import principal
 from api.settings import ServerSettings
 from assistant.assistant import Assistant, Question

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 
 from api import json_body
 from api.errors import BadRequest, UnknownModel
-from api.openai_fields import LONGEST_TEXT, ModelName, Unused
+from api.json_body import LONGEST_TEXT
+from api.openai_fields import ModelName, Unused
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from assistant.errors import TooManyRuns

@@ -14,12 +14,9 @@ from api.model_names import base_of
 from assistant.assistant import Assistant, Mode
 from generation.base import Sampling
 
-LONGEST_TEXT = 200_000
-"""Characters; longer texts are refused before they are tokenised."""
 MOST_CHOICES = 2
 SEEDS = 2**63
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 ModelName = Annotated[str, Field(min_length=1, max_length=400)]
 BaseName = Annotated[str, Field(min_length=1, max_length=64)]
 StopString = Annotated[str, Field(min_length=1, max_length=64)]

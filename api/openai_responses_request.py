@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from api.base_ids import resolve
 from api.errors import BadRequest
+from api.json_body import Text
 from api.openai_chat_request import NO_TOOLS, ROLES
-from api.openai_fields import Asked, StreamOptions, Text, Unused, only, target
+from api.openai_fields import Asked, StreamOptions, Unused, only, target
 from assistant.assistant import Assistant, Question
 from generation.base import Message
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
+from api.json_body import Text
 from api.vector_store_filter import Condition, condition
 from knowledge.file_base import Cut, Value, Wish
 from knowledge.files import MOST_OF_BATCH
@@ -172,7 +173,7 @@ class Turn(BaseModel):
     """A message before the query."""
 
     role: Literal["user", "assistant", "system"]
-    content: str = Field(max_length=200_000)
+    content: Text
 
 
 Query = Annotated[str, Field(max_length=LONGEST_QUERY)]

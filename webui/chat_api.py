@@ -11,11 +11,9 @@ from gradio.events import api
 
 from api.answering import deltas
 from api.errors import sentence
+from api.json_body import LONGEST_TEXT
 from assistant.assistant import Assistant, Mode, Question
 from generation.base import Message, Sampling
-
-LONGEST = 200_000
-"""Characters of a message, as in the page's own input."""
 
 
 def place(assistant: Assistant) -> None:
@@ -23,8 +21,8 @@ def place(assistant: Assistant) -> None:
 
     async def chat(request: gr.Request, message: str, knowledge_base: str = "") -> AsyncGenerator[str, None]:
         """Answer a message, from the documents of a knowledge base if one is named; the answer so far, again and again."""
-        if not isinstance(message, str) or not message.strip() or len(message) > LONGEST:
-            raise _told(f"message: a text of 1 to {LONGEST:,} characters.")
+        if not isinstance(message, str) or not message.strip() or len(message) > LONGEST_TEXT:
+            raise _told(f"message: a text of 1 to {LONGEST_TEXT:,} characters.")
         if not isinstance(knowledge_base, str):
             raise _told("knowledge_base: its name, or nothing.")
         sampling = Sampling(max_tokens=assistant.settings.max_new_tokens)

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from api.errors import sentence
+from api.json_body import LONGEST_TEXT
 from assistant.assistant import Assistant, Mode, Question
 from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
 from assistant.run import Run
@@ -73,7 +74,7 @@ class Conversation:
         with gr.Group(elem_classes="ask"):
             self.text = gr.Textbox(
                 elem_id=f"{self._key}-input", show_label=False, label=hint, container=False, lines=1, max_lines=8,
-                placeholder=hint, max_length=200_000,
+                placeholder=hint, max_length=LONGEST_TEXT,
             )  # fmt: skip
             with gr.Row(elem_classes="scope"):
                 self.mode = gr.Dropdown(

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import json_body
-from api.dashscope_request import LONGEST_TEXT, MOST_MESSAGES, DashScopeRequest
+from api.dashscope_request import MOST_MESSAGES, DashScopeRequest
 from api.dashscope_routes import PATH
 from api.errors import BadRequest
+from api.json_body import LONGEST_TEXT
 from tests.api.live import Live
 
 CANARY = "canary4711"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.errors import BadRequest
-from api.native_fields import LONGEST_PROMPT
+from api.json_body import LONGEST_TEXT
 from api.native_request import parse
 from tests.api.live import Live
 
@@ -42,8 +42,8 @@ WRONG: list[str] = [
     *(literal(name, text) for name, texts in NUMBERS.items() for text in texts),
     # wrong types and over-long values
     body(prompt=1), body(prompt=None), body(prompt=[CANARY]), body(prompt={"a": CANARY}), body(prompt=True),
-    body(prompt=""), body(prompt=" \n\t\u3000"), body(prompt="a" * (LONGEST_PROMPT + 1)),
-    body(system_prompt=1), body(system_prompt=None), body(system_prompt="a" * (LONGEST_PROMPT + 1)),
+    body(prompt=""), body(prompt=" \n\t\u3000"), body(prompt="a" * (LONGEST_TEXT + 1)),
+    body(system_prompt=1), body(system_prompt=None), body(system_prompt="a" * (LONGEST_TEXT + 1)),
     body(history=CANARY), body(history=None), body(history={}), body(history=[CANARY]), body(history=[[CANARY]]),
     body(history=[[CANARY, CANARY, CANARY]]), body(history=[[CANARY, None]]), body(history=[[1, 2]]),
     body(history=[[CANARY, CANARY]] * 201), body(history=[{"user": CANARY, "bot": CANARY}]),

@@ -14,10 +14,10 @@ from pydantic import BaseModel
 
 from api import json_body
 from api.errors import BadRequest
+from api.json_body import LONGEST_TEXT
 from api.openai_chat_request import ChatBody
 from api.openai_completions_routes import CompletionBody
 from api.openai_embeddings_routes import EmbeddingBody
-from api.openai_fields import LONGEST_TEXT
 from api.openai_responses_request import ResponseBody
 from tests.api.live import Live
 
