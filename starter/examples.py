@@ -13,7 +13,8 @@ from assistant.prompt import GROUNDED, ground
 from knowledge.base import Locator, Passage, Source
 from starter.questions import WORD, Asked, content_words, fits, is_clear, make, sentences, spans, telling
 
-GUIDE_WORDS = 7
+GUIDE_WORDS, BEYOND = 7, 0.15
+"""Words of an answer's beginning, and the share of requests that are out of reach, among questions about the program."""
 NOT_TOLD = "The documents do not tell."
 TOLD = "{} [{}]"
 
@@ -257,6 +258,8 @@ def _guide(material: Material, rng: random.Random) -> Segments:
     messages = []
     for _ in range(rng.randint(2, 4) if talk else rng.randint(10, 24)):
         questions, answer = rng.choice(material.guide)
+        if rng.random() < BEYOND:
+            questions, answer = [rng.choice(material.beyond)[:200]], rng.choice(material.beyond_answers)
         messages += [("user", _worn(rng.choice(questions), rng)), ("assistant", answer)]
     if talk:
         return closed(messages)
