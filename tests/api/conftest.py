@@ -34,14 +34,17 @@ async def server(make: Callable[..., Any]) -> Live:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def echo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server process with the echo engine for all tests of clients; whoever stores documents takes a base of its own."""
+    """One server process with the echo engine for all tests of clients; whoever stores documents takes a base of its own.
+
+    It ends with this package: tests elsewhere look whether any child process was left behind.
+    """
     with serving(tmp_path_factory.mktemp("echo"), API, "--backend=echo") as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def starter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same with the built-in model."""
     with serving(tmp_path_factory.mktemp("starter")) as server:
