@@ -62,6 +62,17 @@ class Shelf:
             else:
                 index.rebuild(())
 
+    def compare(self, base_id: int) -> str:
+        """Return in what the index of a base differs from the database; "" when in nothing."""
+        index = self._indexes.of(base_id)
+        with index.lock, self._store.read() as connection:
+            stored, held = catalog.chunk_ids(connection, base_id), index.ids()
+        if stored == held:
+            return ""
+        return (
+            f"the index of knowledge base {base_id} lacks {len(stored - held)} passages and has {len(held - stored)} too many"
+        )
+
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
         with self._store.read() as connection:
