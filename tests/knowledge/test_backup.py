@@ -162,7 +162,7 @@ def test_one_that_is_not_whole_changes_nothing(make: Make, tmp_path: Path, harm:
     library.close()
     harm(tmp_path / "copy")  # type: ignore[operator]
     before = {path.relative_to(tmp_path) for path in (tmp_path / "data").rglob("*")}
-    with pytest.raises(KnowledgeError, match="not whole|no backup"):
+    with pytest.raises(KnowledgeError, match=r"not whole|no backup"):
         backup.restore(tmp_path / "copy", tmp_path / "data")
     assert {path.relative_to(tmp_path) for path in (tmp_path / "data").rglob("*")} == before
     assert len(make().documents("default")) == 2
