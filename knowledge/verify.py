@@ -37,9 +37,6 @@ _WRONG: Mapping[str, str] = {
     "the file {!r} was not uploaded by itself and is in no knowledge base": (
         "SELECT name FROM files f WHERE NOT uploaded AND NOT EXISTS (SELECT 1 FROM entries WHERE file_id = f.id)"
     ),
-    "there are words stored of {} passages that do not exist": (
-        "SELECT count(*) FROM chunk_terms WHERE chunk_id NOT IN (SELECT id FROM chunks) HAVING count(*)"
-    ),
 }
 """What is wrong with each row that a query gives."""
 

@@ -117,6 +117,7 @@ def test_verify_lists_what_is_wrong(data: Path, tmp_path: Path, capsys: Shown) -
     assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 0
     assert main(["knowledge", "restore", str(tmp_path / "copy"), "--data-dir", str(tmp_path / "data")]) == 0
     with closing(sqlite3.connect(tmp_path / "data" / "knowledge.db")) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("DELETE FROM chunks WHERE id = (SELECT min(id) FROM chunks)")
         connection.commit()
     capsys.readouterr()
