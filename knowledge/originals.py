@@ -4,6 +4,7 @@ A user's file name is never part of a path here. A file appears under its hash o
 written to a temporary name, flushed, renamed, its folder flushed. Who refers to a hash, this module does not know.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -76,7 +77,7 @@ class Originals:
                         file.flush()
                     self._fault("recv_tmp")
         except BaseException:
-            path.unlink(missing_ok=True)
+            _drop(path)
             raise
         return Received(path, digest.hexdigest(), size)
 
@@ -95,7 +96,7 @@ class Originals:
 
     def drop(self, received: Received) -> None:
         """Forget received bytes that are not wanted."""
-        received.path.unlink(missing_ok=True)
+        _drop(received.path)
 
     def remove(self, sha256: str) -> None:
         """Remove the bytes of a hash; nothing happens when they are gone."""
@@ -131,3 +132,9 @@ class Originals:
                 f"only {free // MIB} MiB are free on the disk of {self.folder}, and {self._min_free // MIB} MiB must"
                 " stay free (--min-free-disk); documents already stored stay readable"
             )
+
+
+def _drop(path: Path) -> None:
+    """Remove a temporary file; one that the disk does not let go is removed at the next start."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@
 It does not know how a file becomes chunks, nor who asks.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,13 +17,15 @@ from contextlib import ExitStack
 import numpy as np
 
 from knowledge import catalog, entry_rows, file_rows, jobs, term_rows
-from knowledge.base import Job, UnknownDocument
+from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
 from knowledge.index import Indexes
 from knowledge.jobs import Jobs
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
+
+log = logging.getLogger(__name__)
 
 PURPOSE = "assistants"
 """What files are for that were put into a base directly; OpenAI's word."""
@@ -209,7 +212,10 @@ class Shelf:
         with self._store.read() as connection:
             unused = catalog.unused(connection, hashes)
         for sha256 in unused:
-            self._originals.remove(sha256)
+            try:
+                self._originals.remove(sha256)
+            except KnowledgeError as error:  # what referred to it is gone for good; the next start tries again
+                log.warning("an original that nothing refers to could not be removed: %s", error)
 
 
 def _removed(connection: sqlite3.Connection, base_id: int, name: str, forgotten: list[tuple[int, str]]) -> Change:
