@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": ("cli.prepare", "download or check a model, so that serving it needs no network"),
     "doctor": ("cli.doctor", "look at machine, packages, model, port and data, and tell what to mend"),
     "export-eas": ("cli.export_eas", "write the service JSON of PAI-EAS for these flags"),
+    "knowledge": ("cli.knowledge", "add, list, remove, search, verify, rebuild, back up and restore documents"),
     "evaluate": ("cli.evaluate", "measure how well a knowledge base finds what it should"),
 }
 """name -> (module with `run(arguments, program) -> exit status`, what it does). A new command is one file and one line."""

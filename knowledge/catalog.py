@@ -174,6 +174,12 @@ def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> froze
     return frozenset(number for (number,) in connection.execute(query, (json.dumps(list(documents)),)))
 
 
+def chunk_ids(connection: sqlite3.Connection, number: int) -> set[int]:
+    """Return the ids of all chunks of a base."""
+    query = "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.base_id = ?"
+    return {chunk for (chunk,) in connection.execute(query, (number,))}
+
+
 def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
     """Return the vectors of those of these chunks that still exist."""
     query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?))"

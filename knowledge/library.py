@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import base_rows, catalog, names
+from knowledge import backup, base_rows, catalog, names, verify
+from knowledge.backup import Backup
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -36,6 +37,7 @@ from knowledge.ranking import Mode
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
+from knowledge.verify import Finding
 
 if TYPE_CHECKING:
     from knowledge.settings import KnowledgeSettings
@@ -69,10 +71,10 @@ class Library:
         self._folder = folder
         self._settings = settings
         self._embedder: Embedding = embedder or Embedder(settings.embedding_path)
-        self._lock = FolderLock(folder / "knowledge.lock")
-        self._store = Store(folder / "knowledge.db")
+        self._lock = FolderLock(folder / backup.LOCK)
+        self._store = Store(folder / backup.DATABASE)
         self._indexes = Indexes()
-        self._originals = Originals(folder / "originals", settings.min_free_disk * MIB, fault)
+        self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
         self._search = Search(self._store, self._indexes, self._embedder)
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
@@ -100,6 +102,7 @@ class Library:
             raise KnowledgeError(f"{self._folder} cannot be made: {error.strerror}") from error
         self._lock.acquire()
         try:
+            backup.finish(self._folder)
             self._store.open()
             self._originals.open()
             self._shelf.clean()
@@ -329,6 +332,29 @@ class Library:
             if count > most:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
+
+    def backup(self, target: Path) -> Backup:
+        """Copy all that is kept, as of one moment, to the new folder `target`, while it is used.
+
+        Raises `KnowledgeError` when `target` exists, when it cannot be written, or when an original is missing.
+        """
+        return backup.write(self._folder, target)
+
+    def verify(self) -> list[Finding]:
+        """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.
+
+        Twice where there is something: what only was on its way meanwhile is gone then.
+        """
+        found = self._looked_over()
+        again = self._looked_over() if found else []
+        return [finding for finding in found if finding in again]
+
+    def _looked_over(self) -> list[Finding]:
+        with self._store.read() as connection:
+            found = [*verify.rows(connection), *verify.files(connection, self._originals)]
+            numbers = catalog.base_ids(connection) if self.ready else []
+        lost = [self._shelf.compare(number) for number in numbers]
+        return [*found, *(Finding(text) for text in lost if text)]
 
     def _base(self, name: str) -> int:
         with self._store.read() as connection:

@@ -5,18 +5,18 @@ written to a temporary name, flushed, renamed, its folder flushed. Who refers to
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from knowledge.base import KnowledgeError, StorageFull, TooLarge
+from knowledge.disk import flush, told
 
 MIB = 1024 * 1024
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +42,7 @@ class Originals:
 
     def open(self) -> None:
         """Make the folders; raises `KnowledgeError` when that is not possible."""
-        with _told(self.folder):
+        with told(self.folder):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._incoming.mkdir(mode=0o700, exist_ok=True)
 
@@ -54,7 +54,7 @@ class Originals:
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes; raises `KnowledgeError` when they are not there or not those any more."""
-        with _told(self.folder):
+        with told(self.folder):
             data = self.path(sha256).read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise KnowledgeError("the stored original is damaged: add the file again")
@@ -72,55 +72,60 @@ class Originals:
                     if size > limit:
                         raise TooLarge(f"the file is larger than {limit // MIB} MiB (--max-file-size)")
                     digest.update(part)
-                    with _told(self.folder):
+                    with told(self.folder):
                         file.write(part)
                         file.flush()
                     self._fault("recv_tmp")
         except BaseException:
-            path.unlink(missing_ok=True)
+            _drop(path)
             raise
         return Received(path, digest.hexdigest(), size)
 
     def keep(self, received: Received) -> None:
         """Put received bytes under their hash, so that they survive a power cut."""
         target = self.path(received.sha256)
-        with _told(self.folder):
-            _flush(received.path)
+        with told(self.folder):
+            flush(received.path)
             self._fault("tmp_fsync")
             target.parent.mkdir(mode=0o700, exist_ok=True)
             received.path.replace(target)
             self._fault("blob_rename")
-            _flush(target.parent)
-            _flush(self.folder)
+            flush(target.parent)
+            flush(self.folder)
             self._fault("dir_fsync")
 
     def drop(self, received: Received) -> None:
         """Forget received bytes that are not wanted."""
-        received.path.unlink(missing_ok=True)
+        _drop(received.path)
 
     def remove(self, sha256: str) -> None:
         """Remove the bytes of a hash; nothing happens when they are gone."""
-        with _told(self.folder):
+        with told(self.folder):
             self.path(sha256).unlink(missing_ok=True)
 
     def kept(self) -> list[str]:
         """Return the hashes of all bytes that are kept."""
-        with _told(self.folder):
+        with told(self.folder):
             folders = [folder for folder in self.folder.iterdir() if re.fullmatch("[0-9a-f]{2}", folder.name)]
             return [path.name for folder in folders for path in folder.iterdir() if _HASH.fullmatch(path.name)]
 
+    def incoming(self) -> list[Path]:
+        """Return the uploads that are not whole yet, or will never be."""
+        with told(self.folder):
+            return list(self._incoming.iterdir()) if self._incoming.exists() else []
+
     def clean(self) -> None:
         """Remove what a process left that died while it received."""
-        with _told(self.folder):
+        with told(self.folder):
             for path in self._incoming.iterdir():
                 path.unlink()
 
     def _create(self, path: Path) -> BinaryIO:
-        with _told(self.folder):
+        with told(self.folder):
             return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
 
     def _refuse_when_full(self) -> None:
-        with _told(self.folder):
+        with told(self.folder):
             free = shutil.disk_usage(self.folder).free
         if free < self._min_free:
             raise StorageFull(
@@ -129,20 +134,7 @@ class Originals:
             )
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Turn the disk's errors into the room's."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"the disk of {folder} is full; documents already stored stay readable") from error
-        raise KnowledgeError(f"{folder} cannot be read or written: {error.strerror}") from error
+def _drop(path: Path) -> None:
+    """Remove a temporary file; one that the disk does not let go is removed at the next start."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

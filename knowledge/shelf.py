@@ -8,6 +8,7 @@
 It does not know how a file becomes chunks, nor who asks.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,13 +17,15 @@ from contextlib import ExitStack
 import numpy as np
 
 from knowledge import catalog, entry_rows, file_rows, jobs, term_rows
-from knowledge.base import Job, UnknownDocument
+from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
 from knowledge.index import Indexes
 from knowledge.jobs import Jobs
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
+
+log = logging.getLogger(__name__)
 
 PURPOSE = "assistants"
 """What files are for that were put into a base directly; OpenAI's word."""
@@ -61,6 +64,17 @@ class Shelf:
                 index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
             else:
                 index.rebuild(())
+
+    def compare(self, base_id: int) -> str:
+        """Return in what the index of a base differs from the database; "" when in nothing."""
+        index = self._indexes.of(base_id)
+        with index.lock, self._store.read() as connection:
+            stored, held = catalog.chunk_ids(connection, base_id), index.ids()
+        if stored == held:
+            return ""
+        return (
+            f"the index of knowledge base {base_id} lacks {len(stored - held)} passages and has {len(held - stored)} too many"
+        )
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
@@ -198,7 +212,10 @@ class Shelf:
         with self._store.read() as connection:
             unused = catalog.unused(connection, hashes)
         for sha256 in unused:
-            self._originals.remove(sha256)
+            try:
+                self._originals.remove(sha256)
+            except KnowledgeError as error:  # what referred to it is gone for good; the next start tries again
+                log.warning("an original that nothing refers to could not be removed: %s", error)
 
 
 def _removed(connection: sqlite3.Connection, base_id: int, name: str, forgotten: list[tuple[int, str]]) -> Change:

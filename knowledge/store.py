@@ -1,7 +1,8 @@
 """The database file: the only truth about what is kept; everything else is made from it again.
 
-Opens it, brings its tables up to date (`schema.py`), hands out connections, and says in the room's own errors what SQLite
-says in its own. It does not know what the rows mean: `catalog.py`, `file_rows.py` and `jobs.py` do.
+Opens it, brings its tables up to date (`schema.py`; the file as it was is kept beside it), hands out connections, and
+says in the room's own errors what SQLite says in its own. It does not know what the rows mean: `catalog.py`,
+`file_rows.py` and `jobs.py` do.
 
 Durability: write-ahead log, `synchronous=FULL`, so a transaction that returned survives a power cut. A transaction that
 need not (the progress of a job) is written with NORMAL: it survives the death of the process, and costs no wait for the
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from knowledge import disk
 from knowledge.base import KnowledgeError, StorageFull, StoreInUse
 from knowledge.schema import STEPS
 
@@ -34,7 +36,7 @@ class Store:
 
     def open(self) -> None:
         """Open or make the file; raises `KnowledgeError` when it is damaged, or newer than this program."""
-        with _told(self.path):
+        with told(self.path), disk.told(self.path.parent):
             # Made here, so that it is nobody else's to read; SQLite gives its other files the same rights.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             writer = self._connect()
@@ -61,6 +63,8 @@ class Store:
             )
         writer.execute("PRAGMA journal_mode=WAL")
         writer.execute("PRAGMA synchronous=FULL")
+        if 0 < version < VERSION:
+            copy(writer, self.path.with_name(f"{self.path.name}.schema-{version}"))
         if version < VERSION:
             _update(writer, version)
 
@@ -75,7 +79,7 @@ class Store:
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection for reading, on one snapshot of the file."""
-        with _told(self.path):
+        with told(self.path):
             connection = self._lend()
             try:
                 connection.execute("BEGIN")
@@ -102,7 +106,7 @@ class Store:
     @contextlib.contextmanager
     def write(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Lend the writing connection in a transaction: committed at the end, rolled back by an exception."""
-        with self._writing, _told(self.path):
+        with self._writing, told(self.path):
             if self._writer is None:
                 raise KnowledgeError("the knowledge store is closed")
             self._writer.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -116,6 +120,26 @@ class Store:
                 raise
 
 
+def copy(connection: sqlite3.Connection, target: Path) -> None:
+    """Copy the database as it is at one moment to a file of its own, whole and on the disk or not there at all.
+
+    What is at `target` is replaced. Others read and write the database meanwhile. Raises `sqlite3.Error`, `OSError`.
+    """
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copied:
+            connection.backup(copied)
+            copied.execute("PRAGMA journal_mode=DELETE")  # one file is all there is
+        disk.flush(part)
+        part.replace(target)
+        disk.flush(target.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def _update(writer: sqlite3.Connection, version: int) -> None:
     """Bring a file of `version` (0: an empty one) to the present one, in one transaction: all of it or nothing."""
     try:
@@ -127,7 +151,7 @@ def _update(writer: sqlite3.Connection, version: int) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into the room's."""
     try:
         yield

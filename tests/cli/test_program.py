@@ -13,7 +13,10 @@ from tests.cli.conftest import ROOT, Program
 HEAVY = {"gradio", "torch", "fastapi", "transformers", "sentence_transformers", "faiss", "uvicorn", "numpy", "vllm", "httpx"}
 
 
-@pytest.mark.parametrize("line", [("--help",), ("-h",), ("help",), ("prepare", "--help"), ("doctor", "--help"), ("prepare",)])
+@pytest.mark.parametrize(
+    "line",
+    [("--help",), ("-h",), ("help",), ("prepare", "--help"), ("doctor", "--help"), ("knowledge", "--help"), ("prepare",)],
+)
 def test_help_and_a_wrong_line_need_nothing_heavy(program: Program, line: tuple[str, ...]) -> None:
     result = program(*line, options=("-X", "importtime"))
     assert result.returncode == (2 if line == ("prepare",) else 0)

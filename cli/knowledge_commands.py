@@ -1,0 +1,183 @@
+"""What each command of `knowledge` does: `(line, settings) -> exit status`. The line itself it does not read."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from api.settings import ServerSettings
+from knowledge import backup as copies
+from knowledge.base import Job, KnowledgeError, StoreInUse
+from knowledge.catalog import DEFAULT
+from knowledge.library import Library
+from knowledge.loaders import LOADERS
+from knowledge.lock import FolderLock
+
+PAUSE = 0.05
+
+
+def add(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Add files and folders, wait until they are in the base, and say what became of each."""
+    base, jobs, refused = given.base or DEFAULT, [], []
+    with _opened(settings, load=True) as library:
+        if given.create and base not in {one.name for one in library.bases()}:
+            library.create(base)
+        library.documents(base)
+        named: dict[str, Path] = {}
+        for name, path in _files(given.paths):
+            if named.setdefault(name, path) != path:
+                refused.append((path, f"{named[name]} has this name already: add one of them alone, or rename it"))
+                continue
+            try:
+                jobs.append(library.add_file(base, name, path))
+            except KnowledgeError as error:
+                refused.append((path, str(error)))
+        done = [_ended(library, job) for job in jobs]
+    rows = [{"name": job.name, "stage": job.stage, "chunks": job.chunks, "detail": job.detail} for job in done]
+    rows += [{"name": str(path), "stage": "refused", "chunks": 0, "detail": reason} for path, reason in refused]
+    _tell(given, {"base": base, "files": rows}, [f"{row['stage']:<9} {row['name']}  {row['detail']}" for row in rows])
+    return int(any(row["stage"] not in ("ready", "skipped") for row in rows))
+
+
+def _files(paths: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the files with their names, and of folders those that can be read and do not begin with a dot.
+
+    A file in a folder within a folder is named with it ("guide - install.md"), for there may be several README.md.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path.name, path
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                file = Path(folder, name)
+                if not name.startswith(".") and file.suffix.lower() in LOADERS:
+                    yield " - ".join(file.relative_to(path).parts), file
+
+
+def _ended(library: Library, job: Job) -> Job:
+    while not job.done:
+        time.sleep(PAUSE)
+        job = library.job(job.id)
+    return job
+
+
+def show(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """List the bases, or the documents of one with the files that did not become any."""
+    with _opened(settings) as library:
+        if given.base is None:
+            bases = [asdict(base) for base in library.bases()]
+            lines = [f"{b['name']}  {b['documents']} documents, {b['chunks']} passages  {b['embedder']}" for b in bases]
+            _tell(given, {"bases": bases}, lines)
+            return 0
+        documents = [asdict(document) for document in library.documents(given.base)]
+        jobs = [asdict(job) for job in library.jobs(given.base) if job.stage not in ("ready", "skipped")]
+    lines = [f"{d['name']}  {d['size']:,} bytes, {d['chunks']} passages" for d in documents]
+    lines += [f"{job['name']}  {job['stage']}: {job['detail']}" for job in jobs]
+    _tell(given, {"documents": documents, "jobs": jobs}, lines or ["nothing"])
+    return 0
+
+
+def remove(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Remove documents; those that are not there are said, and the others go."""
+    unknown = []
+    with _opened(settings) as library:
+        for name in given.names:
+            try:
+                library.remove(given.base or DEFAULT, name)
+            except KnowledgeError as error:
+                unknown.append(str(error))
+    for text in unknown:
+        sys.stderr.write(f"{text}\n")
+    removed = len(given.names) - len(unknown)
+    _tell(given, {"removed": removed}, [f"{removed} of {len(given.names)} removed"])
+    return int(bool(unknown))
+
+
+def search(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Print the best passages."""
+    with _opened(settings, load=True) as library:
+        found = library.find(given.base or DEFAULT, given.query, given.top_k, mode=given.mode)
+    lines = []
+    for passage in found.passages:
+        where = passage.locator
+        place = f", page {where.page}" if where.page else f", line {where.first_line}" if where.first_line else ""
+        lines.append(f"{passage.score:.2f}  {passage.source.name}{place}\n{passage.text}\n")
+    _tell(given, {"query": found.query, "passages": [asdict(one) for one in found.passages]}, lines or ["nothing was found"])
+    return 0
+
+
+def verify(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Look at all that is kept, changing nothing; twice, where something is found while a server works on it."""
+    folder = settings.data
+    if not (folder / copies.DATABASE).is_file():
+        raise KnowledgeError(f"there is no knowledge base in {folder}")
+    lock, holder = FolderLock(folder / copies.LOCK), ""
+    try:
+        lock.acquire()
+    except StoreInUse as error:
+        holder = str(error).partition(":")[0]
+    try:
+        found = copies.findings(folder)
+        if found and holder:
+            again = copies.findings(folder)
+            found = [finding for finding in found if finding in again]
+    finally:
+        lock.release()
+    wrong = [finding for finding in found if not finding.harmless]
+    lines = [holder] if holder else []
+    lines += [f"{'harmless' if finding.harmless else 'wrong':<9} {finding.text}" for finding in found]
+    lines.append(f"{len(wrong)} wrong in {folder}")
+    _tell(given, {"wrong": len(wrong), "findings": [asdict(one) for one in found], "in_use": holder}, lines)
+    return int(bool(wrong))
+
+
+def backup(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Copy all that is kept, also while a server uses it."""
+    made = copies.write(settings.data, given.to.expanduser().absolute())
+    told = {**asdict(made), "path": str(made.path)}
+    _tell(given, told, [f"{made.path}: {made.documents} documents, {made.files} files, {made.size:,} bytes"])
+    return 0
+
+
+def restore(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Put a backup in the place of what is kept."""
+    before = copies.restore(given.source.expanduser().absolute(), settings.data)
+    kept = f"; what was there before is in {before}" if before else ""
+    _tell(given, {"data_dir": str(settings.data), "before": before and str(before)}, [f"{settings.data} is restored{kept}"])
+    return 0
+
+
+@contextlib.contextmanager
+def _opened(settings: ServerSettings, load: bool = False) -> Iterator[Library]:
+    library = Library(settings)
+    library.open()
+    try:
+        if load:
+            library.load(lambda what, part: None)
+        yield library
+    finally:
+        library.close()
+
+
+def _tell(given: argparse.Namespace, whole: Mapping[str, Any], lines: list[str]) -> None:
+    text = json.dumps(whole, ensure_ascii=False, default=str) if given.json else "\n".join(lines)
+    sys.stdout.write(f"{text}\n")
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, ServerSettings], int]] = {
+    "add": add,
+    "list": show,
+    "remove": remove,
+    "search": search,
+    "verify": verify,
+    "backup": backup,
+    "restore": restore,
+}

@@ -1,0 +1,148 @@
+"""`knowledge`: a data folder filled, searched, looked over, copied and put back from a terminal, by the real model."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.__main__ import main
+from knowledge.library import Library
+from knowledge.settings import KnowledgeSettings
+
+Shown = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents")
+    (folder / "guide").mkdir()
+    (folder / ".git").mkdir()
+    (folder / "trees.txt").write_text("The oak sheds its leaves in autumn. Pines keep their needles all year.")
+    (folder / "README.md").write_text("# Tools\n\nStart it with `tiny-tool serve`.")
+    (folder / "guide" / "README.md").write_text("# Guide\n\nThe bank raised its rates to 4.25 percent in March.")
+    (folder / ".git" / "hidden.txt").write_text("hidden")
+    (folder / "picture.bin").write_bytes(b"\x00")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(documents: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that tests leave as it is."""
+    folder = tmp_path_factory.mktemp("filled") / "data"
+    assert main(["knowledge", "add", str(documents), "--data-dir", str(folder)]) == 0
+    return folder
+
+
+def said(shown: Shown) -> Any:
+    return json.loads(shown.readouterr().out)
+
+
+def test_added_listed_found_and_whole(data: Path, capsys: Shown) -> None:
+    assert main(["knowledge", "list", "--base", "default", "--data-dir", str(data), "--json"]) == 0
+    told = said(capsys)
+    assert [document["name"] for document in told["documents"]] == ["README.md", "guide - README.md", "trees.txt"]
+    assert main(["knowledge", "list", "--data-dir", str(data)]) == 0
+    assert "default  3 documents" in capsys.readouterr().out
+    assert main(["knowledge", "search", "Which tree loses its foliage?", "--top-k", "1", "--data-dir", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "trees.txt, line 1" in shown and "The oak sheds" in shown
+    assert main(["knowledge", "verify", "--data-dir", str(data), "--json"]) == 0
+    assert said(capsys) == {"wrong": 0, "findings": [], "in_use": ""}
+
+
+def test_what_cannot_be_added_is_said_and_the_rest_is_there(documents: Path, tmp_path: Path, capsys: Shown) -> None:
+    paths = [str(documents / name) for name in ("trees.txt", "picture.bin", "nowhere.txt")]
+    twice = str(documents / "guide" / "README.md")
+    line = ["knowledge", "add", *paths, str(documents / "README.md"), twice, "--data-dir", str(tmp_path / "data"), "--json"]
+    assert main(line) == 1
+    rows = said(capsys)["files"]
+    assert [(row["stage"], Path(row["name"]).name) for row in rows] == [
+        ("ready", "trees.txt"),
+        ("ready", "README.md"),
+        ("refused", "picture.bin"),
+        ("refused", "nowhere.txt"),
+        ("refused", "README.md"),
+    ]
+    assert ".bin files cannot be read" in rows[2]["detail"] and "has this name already" in rows[4]["detail"]
+    assert main(["knowledge", "add", paths[0], "--data-dir", str(tmp_path / "data")]) == 0
+    assert "skipped" in capsys.readouterr().out
+
+
+def test_another_base_is_made_when_asked_for(documents: Path, tmp_path: Path, capsys: Shown) -> None:
+    line = ["knowledge", "add", str(documents / "trees.txt"), "--base", "forest", "--data-dir", str(tmp_path / "data")]
+    assert main(line) == 4
+    assert "no knowledge base of this name" in capsys.readouterr().err
+    assert main([*line, "--create"]) == 0
+    assert (
+        main(["knowledge", "remove", "trees.txt", "nothing.txt", "--base", "forest", "--data-dir", str(tmp_path / "data")]) == 1
+    )
+    shown = capsys.readouterr()
+    assert "1 of 2 removed" in shown.out and "no document 'nothing.txt'" in shown.err
+    assert main(["knowledge", "list", "--base", "forest", "--data-dir", str(tmp_path / "data")]) == 0
+    assert capsys.readouterr().out == "nothing\n"
+
+
+def test_backup_and_restore(data: Path, tmp_path: Path, capsys: Shown) -> None:
+    assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data), "--json"]) == 0
+    assert said(capsys)["documents"] == 3
+    assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 4
+    assert "exists already" in capsys.readouterr().err
+    assert main(["knowledge", "restore", str(tmp_path / "copy"), "--data-dir", str(tmp_path / "data")]) == 0
+    assert main(["knowledge", "verify", "--data-dir", str(tmp_path / "data")]) == 0
+    assert "0 wrong" in capsys.readouterr().out
+    assert main(["knowledge", "restore", str(tmp_path), "--data-dir", str(tmp_path / "data")]) == 4
+    assert "is no backup" in capsys.readouterr().err
+
+
+def test_while_a_server_has_the_folder(data: Path, tmp_path: Path, capsys: Shown) -> None:
+    library = Library(KnowledgeSettings(data_dir=data))
+    library.open()
+    try:
+        for line in (["list"], ["search", "oak"], ["remove", "trees.txt"], ["add", "x.txt"], ["restore", str(tmp_path)]):
+            (tmp_path / "knowledge.db").touch()
+            assert main(["knowledge", *line, "--data-dir", str(data)]) == 3
+            shown = capsys.readouterr().err
+            assert "is in use by process" in shown and "over its API" in shown
+        assert main(["knowledge", "verify", "--data-dir", str(data)]) == 0
+        assert "in use by process" in capsys.readouterr().out
+        assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 0
+    finally:
+        library.close()
+
+
+def test_verify_lists_what_is_wrong(data: Path, tmp_path: Path, capsys: Shown) -> None:
+    assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 0
+    assert main(["knowledge", "restore", str(tmp_path / "copy"), "--data-dir", str(tmp_path / "data")]) == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "knowledge.db")) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("DELETE FROM chunks WHERE id = (SELECT min(id) FROM chunks)")
+        connection.commit()
+    capsys.readouterr()
+    assert main(["knowledge", "verify", "--data-dir", str(tmp_path / "data")]) == 1
+    shown = capsys.readouterr().out
+    assert "wrong     the document" in shown and "1 wrong in" in shown
+
+
+@pytest.mark.parametrize("line", [[], ["nothing"], ["add"], ["search"], ["search", "x", "--mode", "magic"]])
+def test_a_wrong_line(line: list[str], capsys: Shown) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["knowledge", *line])
+    assert "usage" in capsys.readouterr().err
+
+
+def test_nothing_there_and_wrong_settings(tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["verify"], ["backup", str(tmp_path / "copy")]):
+        assert main(["knowledge", *command, "--data-dir", str(tmp_path / "none")]) == 4
+        assert "no knowledge base in" in capsys.readouterr().err
+    monkeypatch.setenv("CHAT_LLM_WEBUI_DATA_DIRR", "x")
+    assert main(["knowledge", "list", "--data-dir", str(tmp_path / "none")]) == 2
+    assert "DATA_DIR" in capsys.readouterr().err
+
+
+def test_the_environment_names_the_folder(data: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_LLM_WEBUI_DATA_DIR", str(data))
+    assert main(["knowledge", "list"]) == 0
+    assert "3 documents" in capsys.readouterr().out
