@@ -203,4 +203,4 @@ def _old_or_encrypted(path: Path) -> UnreadableFile:
         return UnreadableFile("encrypted", "the document needs a password: save it without one")
     if "WordDocument".encode("utf-16-le") in content:
         return UnreadableFile("wrong_type", "the file is an old Word document (.doc): save it as .docx")
-    return UnreadableFile("wrong_type", "the file is an old Office document: save it in the present format (.docx, .xlsx, .pptx)")
+    return UnreadableFile("wrong_type", "the file is an old Office document: save it as .docx, .xlsx or .pptx")
