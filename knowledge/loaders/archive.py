@@ -152,13 +152,18 @@ def damaged(part: str) -> UnreadableFile:
     return UnreadableFile("broken", f"the document is damaged ({part})")
 
 
+def another_kind(root: str, main: str) -> UnreadableFile:
+    """Return the error for an archive whose main part is not in `root`, or is missing."""
+    kind = next((words for place, words in ROOTS.items() if main.startswith(place) and place != root), "")
+    return UnreadableFile("wrong_type", f"the file is not {ROOTS[root]}, it is {kind or 'another kind of archive'}")
+
+
 def check_office(path: Path, root: str) -> None:
     """Raise unless the file at `path` is an Office document whose main part is in `root`, within the limits whole."""
     with open_archive(path, ROOTS[root]) as archive:
         main = archive.related("", "officeDocument") or ""
         if not main.startswith(root):
-            kind = next((words for place, words in ROOTS.items() if main.startswith(place)), "another kind of archive")
-            raise UnreadableFile("wrong_type", f"the file is not {ROOTS[root]}, it is {kind}")
+            raise another_kind(root, main)
         if main.endswith(".bin"):
             raise UnreadableFile("wrong_type", "the file is a binary workbook (.xlsb): save it as .xlsx")
         archive.check_all()

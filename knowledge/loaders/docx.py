@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from knowledge.base import Locator, UnreadableFile
-from knowledge.loaders.archive import Archive, open_archive
+from knowledge.loaders.archive import Archive, another_kind, open_archive
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_properties, styles_of, value
@@ -31,8 +31,8 @@ def read(path: Path, report: PageReport) -> Extract:
     """Return the blocks of a Word document; raises `UnreadableFile` when it is none, encrypted or over the limits."""
     with open_archive(path) as archive:
         main = archive.related("", "officeDocument") or MAIN
-        if main not in archive:
-            raise UnreadableFile("wrong_type", "the file is not a Word document: it has no text part")
+        if main not in archive or main.startswith(("xl/", "ppt/")):
+            raise another_kind("word/", main)
         styles = archive.related(main, "styles")
         document = _Document(styles_of(archive.tree(styles) if styles else None))
         for element in body_of(archive, main):
