@@ -128,11 +128,17 @@ def _pack(blocks: list[list[Piece]], limit: int, overlap: int) -> Iterator[tuple
 
 
 def _header(pieces: list[Piece], limit: int) -> list[Piece]:
-    """Return the header row of a table that must be cut, with its rule; nothing where it would take half a chunk."""
+    """Return what each part of a table that must be cut repeats: its caption, its header row, the rule.
+
+    Without the caption, or not at all, where it would take half a chunk.
+    """
     if pieces[0].block.kind != "table" or len(pieces) < 2:
         return []
-    header = pieces[: 2 if not pieces[1].text.strip("|:-+= \t\n") else 1]
-    return header if sum(piece.cost for piece in header) <= limit // 2 else []
+    rule = next((place for place in (1, 2) if place < len(pieces) and not pieces[place].text.strip("|:-+= \t\n")), 0)
+    for header in (pieces[: rule + 1], pieces[max(rule - 1, 0) : rule + 1]):
+        if sum(piece.cost for piece in header) <= limit // 2:
+            return header
+    return []
 
 
 class _Draft:

@@ -67,11 +67,14 @@ class Piece:
         where = self.block.locator
         if where.first_line is None or where.last_line is None:
             return None
-        if where.last_line - where.first_line != len(self._breaks):
+        above = len(self._breaks) - (where.last_line - where.first_line)
+        if above and (self.block.kind != "table" or above < 0):
             return where.first_line, where.last_line
         start = self.start + len(self.text) - len(self.text.lstrip())
         end = self.start + max(len(self.text.rstrip()) - 1, 0)
-        return where.first_line + bisect_left(self._breaks, start), where.first_line + bisect_left(self._breaks, end)
+        # A table made of a sheet has lines above its rows that are not in the file: the rule, a caption, a repeated header.
+        first, last = (max(bisect_left(self._breaks, at) - above, 0) for at in (start, end))
+        return where.first_line + first, where.first_line + last
 
 
 def _better(text: str, start: int, stop: int) -> int:

@@ -16,9 +16,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from knowledge import recognition
 from knowledge.base import Locator, UnreadableFile
 from knowledge.loaders import target_for
 from knowledge.loaders.base import Block, Extract, PageReport
@@ -32,6 +34,8 @@ CPU_SECONDS = 30
 OUTPUT_LIMIT = 64 * 1024 * 1024
 NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All the child gets of the environment: a Python built as a shared library does not start without."""
+ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Tesseract, and numpy for openpyxl, start threads otherwise: the limits forbid it, and OpenBLAS then ends the process."""
 TICK = 0.05
 """Seconds between two looks at the clock and at `cancelled`."""
 
@@ -41,34 +45,71 @@ class Cancelled(Exception):
 
 
 def read(path: Path, name: str, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
-    """Return the text of the file at `path`, whose format its `name` tells.
+    """Return the text of the file at `path`, whose format its `name` tells; pages that are pictures are recognised.
 
     Calls `report(page, pages)` in this thread while reading. Raises `UnsupportedFormat`, `UnreadableFile` or
-    `Cancelled`; whichever way it ends, the child is dead and reaped.
+    `Cancelled`; whichever way it ends, the children are dead and reaped.
     """
-    child = start(target_for(name), path, settings)
+    usual = Limits(settings.parse_seconds, min(CPU_SECONDS, settings.parse_seconds), "--parse-seconds")
+    extract = run(Task(target_for(name), path, usual), settings, report, cancelled)
+    arguments = recognition.arguments(extract, settings)
+    failure = ""
+    if arguments is not None:
+        longer = Limits(settings.ocr_seconds, settings.ocr_seconds, "--ocr-seconds")
+        try:
+            found = run(Task(recognition.TARGET, path, longer, arguments), settings, report, cancelled)
+        except UnreadableFile as error:  # what is written as text is there all the same
+            failure = str(error)
+        else:
+            extract = recognition.merged(extract, found)
+    return recognition.told(extract, settings, failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a child may run, in seconds by the clock and of CPU, and the setting that says so."""
+
+    seconds: int
+    cpu: int
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run of a child: the loader ("module:function"), its file, its limits, its keyword arguments."""
+
+    target: str
+    path: Path
+    limits: Limits
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def run(task: Task, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
+    """Return what one child finds; raises as `read` does."""
+    child = start(task, settings)
     found, memory = _Found(settings.max_characters, report), _Memory(child.pid)
     closed = False
     try:
-        for line in _lines(child, settings.parse_seconds, cancelled, memory):
+        for line in _lines(child, task.limits, cancelled, memory):
             found.take(line)
         closed = True
     finally:
         status = _stop(child, patience=1.0 if closed else 0.0)
     if not found.whole:
-        raise _ended(status, memory.peak, settings)
+        raise _ended(status, memory.peak, task.limits, settings)
     return found.extract()
 
 
-def start(target: str, path: Path, settings: "KnowledgeSettings") -> subprocess.Popen[bytes]:
-    """Start the child that reads `path` by `target` ("module:function"); its standard output is the pipe to read."""
+def start(task: Task, settings: "KnowledgeSettings") -> subprocess.Popen[bytes]:
+    """Start the child of a task; its standard output is the pipe to read."""
     job = {
-        "target": target,
-        "path": str(path.resolve()),
+        "target": task.target,
+        "path": str(task.path.resolve()),
         "search": [str(ROOT), *(str(Path(entry).resolve()) for entry in sys.path if entry)],
         "parent": os.getpid(),
         "memory": settings.parse_memory,
-        "seconds": min(CPU_SECONDS, settings.parse_seconds),
+        "seconds": task.limits.cpu,
+        "arguments": task.arguments,
     }
     return subprocess.Popen(
         # -I -S: neither the environment nor a site file runs code before the limits stand; `search` replaces site.
@@ -77,7 +118,7 @@ def start(target: str, path: Path, settings: "KnowledgeSettings") -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        env={name: os.environ[name] for name in NEEDED if name in os.environ},
+        env={**ONE_THREAD, **{name: os.environ[name] for name in NEEDED if name in os.environ}},
         start_new_session=True,
         bufsize=0,
     )
@@ -100,9 +141,9 @@ class _Memory:
             self.peak = max(self.peak, int(found[1]) // 1024) if found else self.peak
 
 
-def _lines(child: subprocess.Popen[bytes], seconds: int, cancelled: threading.Event, memory: _Memory) -> Iterator[bytes]:
-    """Yield the child's lines until its pipe closes; raises when `seconds`, output or patience are over."""
-    deadline, size, rest = time.monotonic() + seconds, 0, bytearray()
+def _lines(child: subprocess.Popen[bytes], limits: Limits, cancelled: threading.Event, memory: _Memory) -> Iterator[bytes]:
+    """Yield the child's lines until its pipe closes; raises when its time, output or patience are over."""
+    deadline, size, rest = time.monotonic() + limits.seconds, 0, bytearray()
     assert child.stdout is not None  # noqa: S101 (tells the type: it was started with a pipe)
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
@@ -110,7 +151,7 @@ def _lines(child: subprocess.Popen[bytes], seconds: int, cancelled: threading.Ev
             if cancelled.is_set():
                 raise Cancelled
             if time.monotonic() > deadline:
-                raise _timed_out(seconds)
+                raise _timed_out(limits.seconds, limits.setting)
             memory.look()
             if not selector.select(TICK):
                 continue
@@ -153,6 +194,7 @@ class _Found:
         self._report = report
         self._pages: int | None = None
         self._warnings: tuple[str, ...] = ()
+        self._pictures: tuple[int, ...] = ()
 
     def take(self, line: bytes) -> None:
         """Take in one line; raises the `UnreadableFile` it tells of, or that its text is too long."""
@@ -163,7 +205,7 @@ class _Found:
             elif kind == "block":
                 self._blocks.append(block_of(values))
             elif kind == "done":
-                self._pages, self._warnings = _done_of(values)
+                self._pages, self._warnings, self._pictures = _done_of(values)
             else:
                 code, message = map(str, values)
         except (ValueError, TypeError, RecursionError) as error:
@@ -184,10 +226,8 @@ class _Found:
             raise UnreadableFile("too_large", f"its text is longer than {limit}")
 
     def extract(self) -> Extract:
-        """Return the whole; raises when there is no text in it."""
-        if not any(block.text.strip() for block in self._blocks):
-            raise UnreadableFile("empty", "the file holds no text")
-        return Extract(tuple(self._blocks), self._pages, self._warnings)
+        """Return the whole."""
+        return Extract(tuple(self._blocks), self._pages, self._warnings, self._pictures)
 
 
 def block_of(values: list[Any]) -> Block:
@@ -199,9 +239,9 @@ def block_of(values: list[Any]) -> Block:
     return Block(text, Locator(numbers[0], tuple(map(str, headings)), numbers[1], numbers[2]), kind)
 
 
-def _done_of(values: list[Any]) -> tuple[int | None, tuple[str, ...]]:
-    pages, warnings = values
-    return None if pages is None else int(pages), tuple(map(str, warnings))
+def _done_of(values: list[Any]) -> tuple[int | None, tuple[str, ...], tuple[int, ...]]:
+    pages, warnings, pictures = values
+    return None if pages is None else int(pages), tuple(map(str, warnings)), tuple(map(int, pictures))
 
 
 def _told(code: str, message: str) -> UnreadableFile:
@@ -209,14 +249,14 @@ def _told(code: str, message: str) -> UnreadableFile:
     return UnreadableFile(code, message or "reading it needs more memory than allowed (--parse-memory)")
 
 
-def _timed_out(seconds: int) -> UnreadableFile:
-    return UnreadableFile("timed_out", f"reading it takes longer than {seconds} s (--parse-seconds)")
+def _timed_out(seconds: int, setting: str) -> UnreadableFile:
+    return UnreadableFile("timed_out", f"reading it takes longer than {seconds} s ({setting})")
 
 
-def _ended(status: int, peak: int, settings: "KnowledgeSettings") -> UnreadableFile:
+def _ended(status: int, peak: int, limits: Limits, settings: "KnowledgeSettings") -> UnreadableFile:
     """Return the error for a child that ended without a last word."""
     if status == -signal.SIGXCPU:
-        return _timed_out(min(CPU_SECONDS, settings.parse_seconds))
+        return _timed_out(limits.cpu, limits.setting)
     # Native code mostly aborts where memory is refused. Address space is limited, but only resident memory can be seen.
     if peak > settings.parse_memory * 0.6:
         return UnreadableFile("out_of_memory", f"reading it needs more than {settings.parse_memory} MiB (--parse-memory)")

@@ -27,6 +27,13 @@ class KnowledgeSettings(Settings):
     max_documents: int = Field(10_000, ge=1, description="documents in one knowledge base")
     parse_seconds: int = Field(60, ge=1, le=3600, description="longest time to read one file, in seconds")
     parse_memory: int = Field(1024, ge=256, le=65536, description="memory to read one file, in MiB")
+    ocr: bool = Field(True, description="recognise pages that are pictures, where the extra `ocr` and Tesseract are installed")
+    ocr_languages: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_/]+(\+[A-Za-z_/]+)*$",
+        description="languages of such pages, for instance eng+chi_sim; unset: all that Tesseract has here",
+    )
+    ocr_seconds: int = Field(300, ge=1, le=36000, description="longest time to recognise the pages of one file, in seconds")
     min_free_disk: int = Field(1024, ge=0, description="refuse uploads when less disk is free, in MiB")
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
-"""The parts of an Office document (OPC, ECMA-376 part 2): a ZIP archive read with limits, never unpacked to disk.
+"""The parts of an Office document (OPC, ECMA-376 part 2) or an e-book: a ZIP archive read with limits, never unpacked.
 
 Only parts that are asked for are inflated, and no further than the limits, whatever their headers say. Before the XML
 reader sees a part, one with a document type (the door to entities) is refused. External targets are never followed.
+A library that opens the archive itself is only let at one that `check_all` has seen.
 """
 
 import posixpath
@@ -22,6 +23,10 @@ MAX_TOTAL = 100 * 1024 * 1024
 MAX_DEPTH = 400
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError)
 OLE = b"\xd0\xcf\x11\xe0"
+WORD = "a Word document (.docx)"
+ROOTS = {"word/": WORD, "xl/": "a workbook (.xlsx)", "ppt/": "a presentation (.pptx)"}
+"""Where the main part of each kind of Office document lies."""
+XML = (".xml", ".rels", ".vml")
 RELATIONSHIP = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
@@ -55,7 +60,27 @@ class Archive:
                         )
                     yield event, element
         except (ParseError, *DAMAGE) as error:
-            raise UnreadableFile("broken", f"the document is damaged ({part})") from error
+            raise damaged(part) from error
+
+    def read(self, part: str) -> bytes:
+        """Return the bytes of a part; raises `UnreadableFile`."""
+        try:
+            with self._open(part) as stream:
+                return b"".join(iter(stream.read, b""))
+        except DAMAGE as error:
+            raise damaged(part) from error
+
+    def check_all(self) -> None:
+        """Raise when the whole would be over the limits, or any XML in it has a document type.
+
+        The sizes are those that the archive tells: `zipfile`, which the libraries use, gives no byte beyond them.
+        """
+        sizes = [entry.file_size for entry in self._file.infolist()]
+        if max(sizes, default=0) > MAX_PART or sum(sizes) > MAX_TOTAL:
+            raise UnreadableFile("too_large", f"unpacked, the document is larger than {MAX_TOTAL >> 20} MiB")
+        for part in self._file.NameToInfo:
+            if part.lower().endswith(XML):
+                self._refuse_document_type(part)
 
     def tree(self, part: str) -> Element | None:
         """Return the root element of a part, whole; None when there is no such part."""
@@ -80,7 +105,7 @@ class Archive:
         parser, seen = expat.ParserCreate(), []
 
         def doctype(*_: object) -> None:
-            raise UnreadableFile("broken", "the document holds XML that Word never writes (a document type)")
+            raise UnreadableFile("broken", "the document holds XML that no Office program writes (a document type)")
 
         parser.StartDoctypeDeclHandler = doctype
         parser.StartElementHandler = lambda *_: seen.append(True)
@@ -89,7 +114,7 @@ class Archive:
                 while not seen and (data := stream.read(4096)):
                     parser.Parse(data)
         except (expat.ExpatError, *DAMAGE) as error:
-            raise UnreadableFile("broken", f"the document is damaged ({part})") from error
+            raise damaged(part) from error
 
     def _open(self, part: str) -> "IO[bytes]":
         return _Limited(self._file.open(part), self)  # type: ignore[return-value]
@@ -122,13 +147,38 @@ class _Limited:
         return data
 
 
-def open_archive(path: Path) -> Archive:
-    """Open the Office document at `path`; raises `UnreadableFile` when it is none, encrypted, or over the limits."""
+def damaged(part: str) -> UnreadableFile:
+    """Return the error for a part that cannot be unpacked or is no XML."""
+    return UnreadableFile("broken", f"the document is damaged ({part})")
+
+
+def another_kind(root: str, main: str) -> UnreadableFile:
+    """Return the error for an archive whose main part is not in `root`, or is missing."""
+    kind = next((words for place, words in ROOTS.items() if main.startswith(place) and place != root), "")
+    return UnreadableFile("wrong_type", f"the file is not {ROOTS[root]}, it is {kind or 'another kind of archive'}")
+
+
+def check_office(path: Path, root: str) -> None:
+    """Raise unless the file at `path` is an Office document whose main part is in `root`, within the limits whole."""
+    with open_archive(path, ROOTS[root]) as archive:
+        main = archive.related("", "officeDocument") or ""
+        if not main.startswith(root):
+            raise another_kind(root, main)
+        if main.endswith(".bin"):
+            raise UnreadableFile("wrong_type", "the file is a binary workbook (.xlsb): save it as .xlsx")
+        archive.check_all()
+
+
+def open_archive(path: Path, wanted: str = WORD) -> Archive:
+    """Open the archive at `path`, which should be `wanted` ("a workbook (.xlsx)").
+
+    Raises `UnreadableFile` when it is no archive, encrypted, or has too many parts.
+    """
     head = magic.head_of(path)
     if head.startswith(OLE):
         raise _old_or_encrypted(path)
     if not head.startswith(b"PK"):
-        raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, "a Word document (.docx)"))
+        raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, wanted))
     try:
         file = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -147,7 +197,7 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
     if any(entry.flag_bits & 1 for entry in entries):
         raise UnreadableFile("encrypted", "the document is encrypted: save it without a password")
     if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
-        raise UnreadableFile("broken", "the document is compressed in a way that Word does not use")
+        raise UnreadableFile("broken", "the document is compressed in a way that no Office program uses")
 
 
 def _old_or_encrypted(path: Path) -> UnreadableFile:
@@ -158,4 +208,4 @@ def _old_or_encrypted(path: Path) -> UnreadableFile:
         return UnreadableFile("encrypted", "the document needs a password: save it without one")
     if "WordDocument".encode("utf-16-le") in content:
         return UnreadableFile("wrong_type", "the file is an old Word document (.doc): save it as .docx")
-    return UnreadableFile("wrong_type", "the file is an old Office document: save it as .docx")
+    return UnreadableFile("wrong_type", "the file is an old Office document: save it as .docx, .xlsx or .pptx")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from knowledge.base import Locator
@@ -24,15 +23,20 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """The text of one file; `pages` for formats that have them, `warnings` for the person who uploaded it."""
+    """The text of one file; `pages` for formats that have them, `warnings` for the person who uploaded it.
+
+    `pictures`: the pages (from 1) on which something is drawn, but no text is written.
+    """
 
     blocks: tuple[Block, ...]
     pages: int | None = None
     warnings: tuple[str, ...] = ()
+    pictures: tuple[int, ...] = ()
 
 
 PageReport = Callable[[int, int], None]
 """Told the page just read (from 1) and how many there are."""
 
-Loader = Callable[[Path, PageReport], Extract]
-"""Reads the file at a path; raises `knowledge.base.UnreadableFile` with a reason in words. Runs in the sandbox."""
+Loader = Callable[..., Extract]
+"""Called with a `Path` and a `PageReport`, reads the file; `ocr` is told more by keywords. Raises
+`knowledge.base.UnreadableFile` with a reason in words. Runs in the sandbox."""

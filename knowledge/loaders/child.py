@@ -1,11 +1,12 @@
 """The program inside the sandbox: limits itself, then runs one loader on one file and writes what it finds to a pipe.
 
 `knowledge.sandbox` starts it as a script with one argument, a JSON object: target ("module:function"), path, search
-(folders to import from), parent (process id), memory (MiB), seconds (of CPU). It writes JSON, a list a line::
+(folders to import from), parent (process id), memory (MiB), seconds (of CPU), arguments (keywords for the loader). It
+writes JSON, a list a line::
 
     ["page", 3, 120]
     ["block", text, kind, page, headings, first_line, last_line]
-    ["done", pages, warnings]          or        ["error", code, message]
+    ["done", pages, warnings, pictures]          or        ["error", code, message]
 
 Until the limits stand it imports nothing but small parts of the standard library. It knows no settings and no format.
 """
@@ -34,12 +35,12 @@ def main(job: dict[str, Any], out: TextIO) -> None:
     limit(job["memory"], job["seconds"])
     sys.addaudithook(refuse_outside)
     sys.path += job["search"]
-    for line in lines_of(job["target"], job["path"], out):
+    for line in lines_of(job["target"], job["path"], out, job["arguments"]):
         print(json.dumps(line, ensure_ascii=False), file=out)
     out.flush()
 
 
-def lines_of(target: str, path: str, out: TextIO) -> Iterator[list[Any]]:
+def lines_of(target: str, path: str, out: TextIO, arguments: dict[str, Any]) -> Iterator[list[Any]]:
     """Yield the lines of the outcome; pages are reported to `out` while reading."""
     from pathlib import Path
 
@@ -50,7 +51,7 @@ def lines_of(target: str, path: str, out: TextIO) -> Iterator[list[Any]]:
         print(json.dumps(["page", page, pages]), file=out, flush=True)
 
     try:
-        extract = load(target)(Path(path), report)
+        extract = load(target)(Path(path), report, **arguments)
     except UnreadableFile as error:
         yield ["error", error.code, str(error)]
     except MemoryError:
@@ -67,7 +68,7 @@ def encoded(extract: "Extract") -> Iterator[list[Any]]:
     """Yield an extract as lines."""
     for block in extract.blocks:
         yield block_line(block)
-    yield ["done", extract.pages, list(extract.warnings)]
+    yield ["done", extract.pages, list(extract.warnings), list(extract.pictures)]
 
 
 def block_line(block: "Block") -> list[Any]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from knowledge.base import Locator, UnreadableFile
-from knowledge.loaders.archive import Archive, open_archive
+from knowledge.loaders.archive import Archive, another_kind, open_archive
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_properties, styles_of, value
-from knowledge.loaders.docx_table import markdown
-from knowledge.loaders.docx_text import boxes_in, notes_in, parts_in, text_of
+from knowledge.loaders.docx_table import rows_of
+from knowledge.loaders.docx_text import begins_with_box, floating_in, notes_in, parts_in, text_of
 from knowledge.loaders.outline import Outline
+from knowledge.loaders.table import is_caption, markdown
 
 MAIN = "word/document.xml"
 NOTES = (("footnotes", "footnote"), ("endnotes", "endnote"))
@@ -30,8 +31,8 @@ def read(path: Path, report: PageReport) -> Extract:
     """Return the blocks of a Word document; raises `UnreadableFile` when it is none, encrypted or over the limits."""
     with open_archive(path) as archive:
         main = archive.related("", "officeDocument") or MAIN
-        if main not in archive:
-            raise UnreadableFile("wrong_type", "the file is not a Word document: it has no text part")
+        if main not in archive or main.startswith(("xl/", "ppt/")):
+            raise another_kind("word/", main)
         styles = archive.related(main, "styles")
         document = _Document(styles_of(archive.tree(styles) if styles else None))
         for element in body_of(archive, main):
@@ -50,7 +51,7 @@ def body_of(archive: Archive, part: str) -> Iterator[Element]:
         if event == "start":
             above.append(element)
             if len(above) == 1 and local(element) != "document":
-                raise UnreadableFile("wrong_type", "the file is an Office document, but not a Word document: save it as .pdf")
+                raise UnreadableFile("wrong_type", "the file is an Office document, but not a Word document")
             continue
         above.pop()
         if len(above) == 2:
@@ -102,6 +103,20 @@ class _Document:
         return Extract(tuple(self._blocks), None, warnings)
 
     def _take_paragraph(self, paragraph: Element) -> None:
+        if begins_with_box(paragraph):
+            self._take_boxes(paragraph)
+            self._take_words(paragraph)
+        else:
+            self._take_words(paragraph)
+            self._take_boxes(paragraph)
+
+    def _take_boxes(self, paragraph: Element) -> None:
+        for box in floating_in(paragraph):
+            self._end_list()
+            for part in box:
+                self.take(part)
+
+    def _take_words(self, paragraph: Element) -> None:
         text = self._cleaner.clean(text_of(paragraph)).strip()
         properties = child(paragraph, "pPr")
         style = of_properties(properties, self._styles.get(value(child(properties, "pStyle")) or "", PLAIN))
@@ -114,10 +129,6 @@ class _Document:
             self._add(text)
         for key in notes_in(paragraph):
             self._notes.setdefault(key, self._outline.path())
-        for box in boxes_in(paragraph):
-            self._end_list()
-            for part in box:
-                self.take(part)
 
     def _take_table(self, table: Element) -> None:
         self._end_list()
@@ -126,9 +137,16 @@ class _Document:
             for part in parts_in(cells[0]):
                 self.take(part)
             return
-        self._add(markdown(table), kind="table")
+        self._add(markdown(rows_of(table), self._caption()), kind="table")
         for key in notes_in(table):
             self._notes.setdefault(key, self._outline.path())
+
+    def _caption(self) -> str:
+        """Take the caption of the table that comes now off the blocks, if the paragraph above is one."""
+        last = self._blocks[-1] if self._blocks else None
+        if last is None or last.locator.headings != self._outline.path() or last.kind != "text" or not is_caption(last.text):
+            return ""
+        return self._blocks.pop().text
 
     def _add(self, text: str, kind: Kind = "text", headings: tuple[str, ...] | None = None) -> None:
         if kind == "text":

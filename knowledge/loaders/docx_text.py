@@ -35,7 +35,7 @@ def _chosen(alternatives: Element) -> Iterator[Element]:
 
 
 def text_of(element: Element) -> str:
-    """Return the text of a paragraph or of anything in it, text boxes left out (see `boxes_in`)."""
+    """Return the text of a paragraph or of anything in it, floating text boxes left out (see `floating_in`)."""
     parts: list[str] = []
     _collect(element, parts)
     return "".join(parts).strip()
@@ -50,6 +50,8 @@ def _collect(element: Element, parts: list[str]) -> None:
             parts.append(SIGNS[name])
         elif name == "oMath":
             parts.append(f" {formula_of(inner)} ")
+        elif name == "inline":  # a box that stands in the line like a word
+            parts.append(" ".join(" ".join(text_of(box) for box in boxes_in(inner)).split()))
         elif name != "txbxContent":
             _collect(inner, parts)
             if name == "p":  # paragraphs in a note or a cell
@@ -72,12 +74,31 @@ def formula_of(element: Element) -> str:
 
 
 def boxes_in(element: Element) -> Iterator[Element]:
-    """Yield the contents of the text boxes anchored in a paragraph; boxes in boxes belong to the outer one."""
+    """Yield the contents of the text boxes in an element; boxes in boxes belong to the outer one."""
     for inner in seen(element):
         if local(inner) == "txbxContent":
             yield inner
         else:
             yield from boxes_in(inner)
+
+
+def floating_in(element: Element) -> Iterator[Element]:
+    """Yield the contents of the text boxes anchored in a paragraph that do not stand in its lines."""
+    for inner in seen(element):
+        if local(inner) == "txbxContent":
+            yield inner
+        elif local(inner) != "inline":
+            yield from floating_in(inner)
+
+
+def begins_with_box(element: Element) -> bool:
+    """Whether a floating text box is anchored before the first word of a paragraph."""
+    for inner in element.iter():
+        if local(inner) in ("txbxContent", *WORDS):
+            return local(inner) == "txbxContent"
+        if local(inner) == "inline":
+            return False
+    return False
 
 
 def notes_in(element: Element) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
-from knowledge.loaders.html import visible
+from knowledge.loaders.markdown_html import visible
 from knowledge.loaders.outline import Outline
 from knowledge.loaders.text import LONGEST, text_of
 

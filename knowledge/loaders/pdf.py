@@ -1,11 +1,11 @@
 """PDF to paragraphs with page numbers: by PDFium, and by pypdf where PDFium cannot open the file.
 
-Reads what is written as text; does not recognise pictures of text (OCR), follow links, open attachments or run scripts.
+Reads what is written as text, and tells the pages that are pictures (`ocr` recognises those); does not follow links,
+open attachments or run scripts.
 PDFium is not thread-safe: one process reads one file (the sandbox).
 """
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from knowledge.loaders import magic
 from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.lines import Line, paragraphs
+from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_lines import lines_of
 
 MAX_PAGES = 2000
@@ -36,7 +37,7 @@ class Page:
 
 
 def read(path: Path, report: PageReport) -> Extract:
-    """Return the paragraphs of a PDF; raises `UnreadableFile` when it is none, encrypted, too long, or has no text."""
+    """Return the paragraphs of a PDF; raises `UnreadableFile` when it is none, encrypted, too long, or blank."""
     head = magic.head_of(path)
     if b"%PDF-" not in head:
         raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, "a PDF document"))
@@ -46,9 +47,11 @@ def read(path: Path, report: PageReport) -> Extract:
         blocks += [Block(text, Locator(page=number)) for text in texts if text.strip()]
         pages.append(page)
         report(number, count)
-    if not blocks:
+    written = {block.locator.page for block in blocks}
+    pictures = tuple(number for number, page in enumerate(pages, 1) if page.drawn and number not in written)
+    if not blocks and not pictures:
         raise no_text(pages)
-    return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()))
+    return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()), pictures)
 
 
 def pages_of(path: Path) -> Iterator[tuple[int, int, Page]]:
@@ -127,40 +130,17 @@ def encrypted() -> UnreadableFile:
 
 
 def no_text(pages: list[Page]) -> UnreadableFile:
-    """Return the error for a document in which no page has text."""
-    count, drawn = len(pages), sum(page.drawn for page in pages)
+    """Return the error for a document in which no page has text or a picture."""
+    count = len(pages)
     if not pages:
         return UnreadableFile("empty", "the PDF has no pages")
     if all(page.broken for page in pages):
-        return UnreadableFile("broken", f"the PDF is damaged: none of its {count} pages can be read")
-    if drawn:
-        return UnreadableFile(
-            "needs_ocr", f"it holds pictures of text, not text ({drawn} of {count} pages): run it through OCR first"
-        )
-    return UnreadableFile("empty", f"the file holds no text: its {count} pages are blank")
+        return UnreadableFile("broken", f"the PDF is damaged: none of its pages can be read ({count})")
+    return UnreadableFile("empty", f"the file holds no text: all its pages are blank ({count})")
 
 
 def about(pages: list[Page]) -> Iterator[str]:
-    """Yield the warnings about pages without text."""
+    """Yield the warnings about pages that could not be read."""
     broken = [number for number, page in enumerate(pages, 1) if page.broken]
-    drawn = [number for number, page in enumerate(pages, 1) if page.drawn and not any(line.text for line in page.lines)]
-    if drawn:
-        yield f"{ranges(drawn)} no text (images?)".replace("#", "has" if len(drawn) == 1 else "have")
     if broken:
-        yield f"{ranges(broken)} damaged and left out".replace("#", "is" if len(broken) == 1 else "are")
-
-
-def ranges(numbers: list[int]) -> str:
-    """Return [3, 7, 8, 9] as "pages 3, 7-9 #", where # stands for the verb."""
-    text = re.sub(r"(?<=\d),", ", ", ",".join(runs(numbers)))
-    return f"page{'s' if len(numbers) > 1 else ''} {text} #"
-
-
-def runs(numbers: list[int]) -> Iterator[str]:
-    """Yield the runs of rising numbers: [3, 7, 8, 9] as "3", "7-9"."""
-    start = previous = numbers[0]
-    for number in [*numbers[1:], -1]:
-        if number != previous + 1:
-            yield str(start) if start == previous else f"{start}-{previous}"
-            start = number
-        previous = number
+        yield f"{ranges(broken)} {'is' if len(broken) == 1 else 'are'} damaged and left out"

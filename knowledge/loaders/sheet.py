@@ -1,0 +1,75 @@
+"""Rows of a sheet to Markdown tables with the numbers of their rows. Knows no file format.
+
+Empty rows divide tables. A row of one cell above a table is its caption. A stretch that begins with a number has no
+header row of its own: it goes on with the one before, as do the parts of a long table.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from knowledge.base import Locator
+from knowledge.loaders.base import Block
+from knowledge.loaders.table import cell, markdown, trimmed
+
+MOST_ROWS = 500
+"""Rows in one block: a part of a long table is given away before the whole is read."""
+NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?[\d][\d.,'\s]*%?\)?$|\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts of a row's cells, and the lines (from 1) that it takes in the file."""
+
+    cells: Sequence[str]
+    first: int
+    last: int
+
+
+def blocks_of(rows: Iterable[Row], headings: tuple[str, ...] = ()) -> Iterator[Block]:
+    """Yield the tables of a sheet, and what is no table as text."""
+    header: list[str] = []
+    part: list[Row] = []
+    for row in rows:
+        cells = trimmed([cell(text) for text in row.cells])
+        # Text and lines go together as long as each row takes one line; see `Piece.lines`.
+        if part and (not cells or len(part) >= MOST_ROWS or row.last > row.first):
+            yield from block(part, header, headings)
+            part = []
+        if cells:
+            part.append(Row(cells, row.first, row.last))
+            if row.last > row.first:
+                yield from block(part, header, headings)
+                part = []
+    if part:
+        yield from block(part, header, headings)
+
+
+def block(rows: list[Row], header: list[str], headings: tuple[str, ...]) -> Iterator[Block]:
+    """Yield a stretch without empty rows; `header` is that of the last table, and is changed to this one's."""
+    wide = next((index for index, row in enumerate(rows) if sum(map(bool, row.cells)) > 1), len(rows))
+    if wide == len(rows) and not header:
+        yield Block("\n".join(" ".join(filter(None, row.cells)) for row in rows), place(rows, headings))
+        return
+    above, table = ([], rows) if wide == len(rows) else (rows[:wide], rows[wide:])
+    caption = " ".join(" ".join(filter(None, row.cells)) for row in above)
+    own = not header or (bool(above) and names_columns(table[0].cells)) or is_header(table[0].cells, header)
+    if own:
+        header[:] = table[0].cells
+    shown = [row.cells for row in table]
+    yield Block(markdown(shown if own else [header, *shown], caption), place(table, headings), "table")
+
+
+def is_header(cells: Sequence[str], header: list[str]) -> bool:
+    """Whether a row after an empty one names the columns of another table than the one before."""
+    return list(cells) != header and names_columns(cells) and len(cells) != len(header)
+
+
+def names_columns(cells: Sequence[str]) -> bool:
+    """Whether a row may be a header row: two words or more, and no number."""
+    return sum(map(bool, cells)) > 1 and not any(NUMBER.match(text) for text in cells)
+
+
+def place(rows: list[Row], headings: tuple[str, ...]) -> Locator:
+    """Return where rows stand."""
+    return Locator(None, headings, rows[0].first, rows[-1].last)
