@@ -19,7 +19,7 @@ from knowledge.library import Library
 from knowledge.loaders import LOADERS
 from knowledge.lock import FolderLock
 
-PAUSE = 0.05
+PAUSE, REPORT_SECONDS = 0.05, 2.0
 
 
 def add(given: argparse.Namespace, settings: ServerSettings) -> int:
@@ -110,7 +110,13 @@ def search(given: argparse.Namespace, settings: ServerSettings) -> int:
         where = passage.locator
         place = f", page {where.page}" if where.page else f", line {where.first_line}" if where.first_line else ""
         lines.append(f"{passage.score:.2f}  {passage.source.name}{place}\n{passage.text}\n")
-    _tell(given, {"query": found.query, "passages": [asdict(one) for one in found.passages]}, lines or ["nothing was found"])
+    if found.by_words:
+        sys.stderr.write(f"searched by words only: {found.by_words}\n")
+    _tell(
+        given,
+        {"query": found.query, "by_words": found.by_words, "passages": [asdict(one) for one in found.passages]},
+        lines or ["nothing was found"],
+    )
     return 0
 
 
@@ -137,6 +143,22 @@ def verify(given: argparse.Namespace, settings: ServerSettings) -> int:
     lines.append(f"{len(wrong)} wrong in {folder}")
     _tell(given, {"wrong": len(wrong), "findings": [asdict(one) for one in found], "in_use": holder}, lines)
     return int(bool(wrong))
+
+
+def rebuild(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """Make the vectors again of the bases that another model made, or of the one that is named; wait until they count."""
+    with _opened(settings, load=True) as library:
+        bases = [given.base] if given.base else [one.base for one in library.rebuilds()]
+        for base in bases:
+            library.rebuild(base)
+        while running := [one for one in library.rebuilds() if one.base in bases and not one.error]:
+            one = running[0]
+            sys.stderr.write(f"{one.base}: {one.done:,} of {one.passages:,} passages, about {one.seconds:.0f} s left\n")
+            time.sleep(REPORT_SECONDS if one.seconds > REPORT_SECONDS else PAUSE)
+        failed = {one.base: one.error for one in library.rebuilds() if one.base in bases}
+    lines = [f"{base}  {failed.get(base, 'rebuilt')}" for base in bases]
+    _tell(given, {"rebuilt": [base for base in bases if base not in failed], "failed": failed}, lines or ["nothing to rebuild"])
+    return int(bool(failed))
 
 
 def backup(given: argparse.Namespace, settings: ServerSettings) -> int:
@@ -178,6 +200,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, ServerSettings], int]] = {
     "remove": remove,
     "search": search,
     "verify": verify,
+    "rebuild": rebuild,
     "backup": backup,
     "restore": restore,
 }

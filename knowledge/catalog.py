@@ -52,6 +52,7 @@ class NewDocument:
     terms: Sequence[bytes]
     embedder: str
     added: float
+    embedder_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,12 @@ def made_by(connection: sqlite3.Connection, number: int) -> str | None:
         (number,),
     ).fetchone()
     return str(row[0]) if row else None
+
+
+def dimension(connection: sqlite3.Connection, number: int) -> int:
+    """Return the length of the vectors of a base that holds documents."""
+    query = "SELECT length(c.vector) FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.base_id = ? LIMIT 1"
+    return int(connection.execute(query, (number,)).fetchone()[0]) // 2
 
 
 def documents(connection: sqlite3.Connection, number: int) -> list[Document]:
@@ -228,7 +235,9 @@ def put(connection: sqlite3.Connection, new: NewDocument) -> Change:
     present = made_by(connection, new.base_id)
     if present is not None and present != new.embedder:
         raise mismatch(present, new.embedder)
-    connection.execute("UPDATE bases SET embedder = ? WHERE id = ?", (new.embedder, new.base_id))
+    if present is None:
+        values = (new.embedder, new.embedder_path, new.base_id)
+        connection.execute("UPDATE bases SET embedder = ?, embedder_path = ?, next_embedder = '' WHERE id = ?", values)
     stored = sum(len(chunk.text.encode()) for chunk in new.chunks) + new.vectors.nbytes
     facts = (new.base_id, new.name, new.sha256, new.size, new.characters, len(new.chunks), new.pages)
     document_id = connection.execute(
@@ -294,8 +303,8 @@ def mismatch(made: str, present: str) -> EmbedderMismatch:
     if before == now:  # other weights of the same name: only the identities tell them apart
         before, now = made, present
     return EmbedderMismatch(
-        f"this knowledge base was made with the embedding model {before}, but the server now uses {now}: set"
-        " --embedding-path back, or remove the documents and add them again"
+        f"this knowledge base was made with the embedding model {before}, but the server now uses {now}: rebuild the"
+        " knowledge base, or set --embedding-path back"
     )
 
 

@@ -83,6 +83,11 @@ def split(blocks: Iterable[Block], name: str, tokens: Tokens, size: Size, check:
     return list(_counted(drafts, tokens, check))
 
 
+def embedded(text: str, name: str, headings: tuple[str, ...], tokens: Tokens, whole: int) -> str:
+    """Return what a model that reads `whole` tokens is given of a passage that was cut before."""
+    return _prefix(name, headings, tokens, whole // PREFIX_PART)[0] + text
+
+
 def _prefix(name: str, headings: tuple[str, ...], tokens: Tokens, limit: int) -> tuple[str, int]:
     """Return the headings, or else the name, as one line, and its tokens; the outermost headings give way first."""
     parts = [part for part in headings or (PurePath(name).stem,) if part.strip()]

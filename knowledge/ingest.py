@@ -18,6 +18,7 @@ from knowledge import catalog, entry_rows, terms
 from knowledge.base import EmbedderMismatch, EmbedderNotReady, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
+from knowledge.embedders import Embedders
 from knowledge.embeddings import Embedding, checked
 from knowledge.file_base import Cut
 from knowledge.jobs import Jobs, Task
@@ -60,7 +61,7 @@ class Ingest:
         store: Store,
         shelf: Shelf,
         originals: Originals,
-        embedder: Embedding,
+        embedders: Embedders,
         read: Read,
         fault: Callable[[str], None],
     ) -> None:
@@ -69,7 +70,7 @@ class Ingest:
         self._shelf = shelf
         self._jobs: Jobs = shelf.jobs
         self._originals = originals
-        self._embedder = embedder
+        self._embedders = embedders
         self._read = read
         self._fault = fault
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -108,7 +109,7 @@ class Ingest:
         """Return how many tokens the embedding model reads at once; raises `EmbedderNotReady`."""
         if not self._ready:
             raise EmbedderNotReady("the embedding model is still loading")
-        return self._embedder.max_tokens
+        return self._embedders.present.max_tokens
 
     def live(self, job: Job) -> Job:
         """Return the job as it is at this moment: its row is written only when its stage changes."""
@@ -202,9 +203,10 @@ class Ingest:
             return
         extract = self._extract(task, work)
         self._fault("parse_done")
-        chunks = self._chunks(task, extract, work)
+        model = self._model(task.base_id)
+        chunks = self._chunks(task, extract, model, work)
         self._fault("chunked")
-        vectors = self._vectors(chunks, work)
+        vectors = self._vectors(chunks, model, work)
         new = NewDocument(
             base_id=task.base_id,
             file_id=task.file_id,
@@ -217,10 +219,22 @@ class Ingest:
             chunks=chunks,
             vectors=vectors,
             terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in chunks],
-            embedder=self._embedder.identity,
+            embedder=model.identity,
             added=time.time(),
+            embedder_path=self._embedders.path_of(model.identity),
         )
-        self._shelf.put(new, work.as_ready())
+        try:
+            self._shelf.put(new, work.as_ready())
+        except EmbedderMismatch:
+            if self._model(task.base_id) is model:
+                raise
+            self._jobs.again(task.job.id)  # the base was rebuilt meanwhile
+
+    def _model(self, base_id: int) -> Embedding:
+        """Return the model that a base's vectors are made by: the present one, unless an older one's are still there."""
+        with self._store.read() as connection:
+            made_by = catalog.made_by(connection, base_id)
+        return (made_by and self._embedders.of(made_by)) or self._embedders.present
 
     def _extract(self, task: Task, work: Work) -> Extract:
         work.to("reading", 0.0, "")
@@ -245,11 +259,11 @@ class Ingest:
             )
         return extract
 
-    def _chunks(self, task: Task, extract: Extract, work: Work) -> list[Chunk]:
+    def _chunks(self, task: Task, extract: Extract, model: Embedding, work: Work) -> list[Chunk]:
         work.to("chunking", _READ_UNTIL, "")
         cut = task.cut or Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
-        size = Size(cut.tokens, cut.overlap, self._embedder.max_tokens)
-        chunks = split(extract.blocks, task.job.name, self._embedder, size, work.check)
+        size = Size(cut.tokens, cut.overlap, model.max_tokens)
+        chunks = split(extract.blocks, task.job.name, model, size, work.check)
         if len(chunks) > MOST_OF_DOCUMENT:
             raise TooLarge(f"the file makes {len(chunks):,} passages, and {MOST_OF_DOCUMENT:,} are allowed: split it")
         with self._store.read() as connection:
@@ -261,7 +275,7 @@ class Ingest:
             )
         return chunks
 
-    def _vectors(self, chunks: list[Chunk], work: Work) -> catalog.Halves:
+    def _vectors(self, chunks: list[Chunk], model: Embedding, work: Work) -> catalog.Halves:
         work.job = dataclasses.replace(work.job, chunks=len(chunks))
         work.to("embedding", _CHUNKED_AT, f"0 of {len(chunks):,} passages")
 
@@ -270,7 +284,7 @@ class Ingest:
             work.at(_CHUNKED_AT + (1 - _CHUNKED_AT) * done / len(chunks), f"{done:,} of {len(chunks):,} passages")
 
         texts = [chunk.embedded for chunk in chunks]
-        vectors = checked(self._embedder.encode(texts, step), len(texts), self._embedder.dimension)
+        vectors = checked(model.encode(texts, step), len(texts), model.dimension)
         return vectors.astype(np.float16)
 
     def _fail(self, work: Work, code: str, detail: str) -> None:

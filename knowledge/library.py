@@ -7,16 +7,18 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, base_rows, catalog, names, verify
+from knowledge import backup, base_rows, catalog, names, vector_rows, verify
 from knowledge.backup import Backup
 from knowledge.base import (
     BadName,
     BaseInfo,
     Document,
     Embedded,
+    EmbedderMismatch,
     EmbedderNotReady,
     Job,
     KnowledgeError,
@@ -24,6 +26,7 @@ from knowledge.base import (
     TextTooLong,
     TooLarge,
 )
+from knowledge.embedders import At, Embedders, WordsOnly
 from knowledge.embeddings import Embedder, Embedding, Report
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
@@ -34,6 +37,7 @@ from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
 from knowledge.ranking import Mode
+from knowledge.rebuild import Rebuild, Rebuilds
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
@@ -56,7 +60,8 @@ class Library:
     """Everything that is kept below `settings.data_dir`.
 
     `read` turns a file into its text (default: the sandbox), `embedder` text into vectors (default: the settings'
-    model), and `fault` is told the name of each step of a change, so that tests can stop there.
+    model), `embedder_at` finds the models that older bases were made with, and `fault` is told the name of each step of a
+    change, so that tests can stop there.
     """
 
     def __init__(
@@ -64,20 +69,23 @@ class Library:
         settings: "KnowledgeSettings",
         read: Read | None = None,
         embedder: Embedding | None = None,
+        embedder_at: At = Embedder,
         fault: Callable[[str], None] = _no_fault,
     ) -> None:
         folder = ROOT / settings.data_dir
         self.state = "not opened"
         self._folder = folder
         self._settings = settings
-        self._embedder: Embedding = embedder or Embedder(settings.embedding_path)
+        self._embedder: Embedding = embedder or embedder_at(settings.embedding_path)
+        self._embedders = Embedders(self._embedder, settings.embedding_path, embedder_at)
         self._lock = FolderLock(folder / backup.LOCK)
         self._store = Store(folder / backup.DATABASE)
         self._indexes = Indexes()
         self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
-        self._search = Search(self._store, self._indexes, self._embedder)
-        self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
+        self._search = self._search_by(self._embedder)
+        self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedders, read or _sandboxed, fault)
+        self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
 
@@ -124,27 +132,31 @@ class Library:
             self.state = "the embedding model is loading"
             try:
                 self._embedder.load(report)
-                self._rebuild(report)
+                self._fill(report)
+                self._rebuilds.resume()
             except Exception as error:
                 self.state = str(error) or type(error).__name__
                 raise
             self.state = "ready"
         self._ingest.allow()
 
-    def _rebuild(self, report: Report) -> None:
+    def _fill(self, report: Report) -> None:
         self._shelf.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
         with self._store.read() as connection:
             numbers = catalog.base_ids(connection)
+            made = vector_rows.bases(connection)
+        self._embedders.take_up(made, report)
         for done, number in enumerate(numbers):
             report(f"reading knowledge base {done + 1} of {len(numbers)}", done / len(numbers))
             try:
-                self._shelf.rebuild(number, self._embedder.identity)
+                self._shelf.rebuild(number)
             except (KnowledgeError, ValueError):  # this one's rows are damaged, which a search of it will say
                 log.exception("a knowledge base cannot be read; the others can be searched")
 
     def close(self) -> None:
         """Stop the work within seconds and give the data folder up; unfinished jobs begin again at the next `open`."""
         self.state = "closed"
+        self._rebuilds.close()
         self._ingest.close()
         self._store.close()
         self._lock.release()
@@ -311,7 +323,60 @@ class Library:
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
-        return self._search.find(names.same(base), query, top_k, history, documents, mode)
+        while True:
+            made_by = self._made_by(base)
+            search, by_words = self._search_of(base, made_by, mode)
+            try:
+                found = search.find(names.same(base), query, top_k, history, documents, mode)
+            except EmbedderMismatch:
+                if self._made_by(base) == made_by:
+                    raise
+                continue
+            if self._made_by(base) == made_by:  # else it was rebuilt meanwhile: the question's vector is the old model's
+                return replace(found, by_words=by_words)
+
+    def _made_by(self, base: str) -> str | None:
+        with self._store.read() as connection:
+            return catalog.made_by(connection, catalog.base_id(connection, names.same(base)))
+
+    def _search_of(self, base: str, made_by: str | None, mode: Mode) -> tuple[Search, str]:
+        """Return the search by the model that a base is made by; where that is gone, one by words, and why."""
+        if made_by in (None, self._embedder.identity):
+            return self._search, ""
+        model = self._embedders.of(made_by)
+        if model is not None:
+            return self._search_by(model), ""
+        gone = catalog.mismatch(made_by, self._embedder.identity)
+        if mode == "dense":
+            raise gone
+        with self._store.read() as connection:
+            dimension = catalog.dimension(connection, catalog.base_id(connection, names.same(base)))
+        return self._search_by(WordsOnly(made_by, dimension)), str(gone)
+
+    def _search_by(self, model: Embedding) -> Search:
+        return Search(self._store, self._indexes, model)
+
+    def rebuilds(self) -> list[Rebuild]:
+        """Return the bases that another embedding model made than the present one, with what a rebuild would take.
+
+        Raises `EmbedderNotReady`.
+        """
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+        return self._rebuilds.states()
+
+    def rebuild(self, base: str) -> None:
+        """Begin to make the vectors of a base again by the present model; until they are all there the old ones answer.
+
+        Goes on after a restart. Raises `UnknownBase`, `EmbedderNotReady`.
+        """
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+        self._rebuilds.begin(self._base(base))
+
+    def cancel_rebuild(self, base: str) -> None:
+        """Give a rebuild up: the base keeps the vectors it has. Raises `UnknownBase`."""
+        self._rebuilds.cancel(self._base(base))
 
     @property
     def embedding_dimension(self) -> int:

@@ -3,7 +3,7 @@
 A step that was released is never changed, for files of its version exist. A new one goes to the end of `STEPS`.
 """
 
-from knowledge import term_rows
+from knowledge import term_rows, vector_rows
 
 FIRST = """
 CREATE TABLE bases (
@@ -178,5 +178,5 @@ CREATE VIEW entry_rows AS
     LEFT JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE file_id = e.file_id AND base_id = e.base_id);
 """
 
-STEPS = (FIRST, FILES, term_rows.SCHEMA)
+STEPS = (FIRST, FILES, term_rows.SCHEMA, vector_rows.SCHEMA)
 """Step n brings a file to version n, from 1."""

@@ -36,10 +36,14 @@ RETRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages of a search, the best first, and the question as it was searched for, with what came from before."""
+    """The passages of a search, the best first, and the question as it was searched for, with what came from before.
+
+    `by_words`: why only the words were compared, "" where vectors were too.
+    """
 
     passages: list[Passage]
     query: str
+    by_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

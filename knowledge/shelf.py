@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from knowledge import catalog, entry_rows, file_rows, jobs, term_rows
+from knowledge import catalog, entry_rows, file_rows, jobs, term_rows, vector_rows
 from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
@@ -55,15 +55,27 @@ class Shelf:
             self._originals.clean()
             self._remove_unused(self._originals.kept())
 
-    def rebuild(self, base_id: int, embedder: str) -> None:
-        """Fill the index of a base from the database; it stays empty when the vectors are another model's."""
+    def rebuild(self, base_id: int) -> None:
+        """Fill the index of a base from the database."""
         index = self._indexes.of(base_id)
         with index.lock, self._store.read() as connection:
-            alike = catalog.made_by(connection, base_id) == embedder
-            if alike:
-                index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
-            else:
-                index.rebuild(())
+            index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
+
+    def switch(self, base_id: int, embedder: str, path: str | None) -> bool:
+        """Let the vectors of another model count that were made beside the present ones; False when some are missing.
+
+        A search finds by the old ones or by the new ones, never by some of each.
+        """
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                if not vector_rows.switch(connection, base_id, embedder, path):
+                    return False
+                self._fault("switch_rows")
+                held.enter_context(self._indexes.of(base_id).lock)
+            self._fault("switch_commit")
+            self.rebuild(base_id)
+        self._fault("switch_index")
+        return True
 
     def compare(self, base_id: int) -> str:
         """Return in what the index of a base differs from the database; "" when in nothing."""
@@ -133,7 +145,7 @@ class Shelf:
             try:
                 index.swap(change.gone, change.came, new.vectors, new.terms)
             except Exception:  # stored is stored: an index that could not follow (memory, FAISS) is made again
-                self.rebuild(new.base_id, new.embedder)
+                self.rebuild(new.base_id)
             self._fault("index_add")
         self._forget(change.hashes)
 

@@ -97,6 +97,27 @@ def test_backup_and_restore(data: Path, tmp_path: Path, capsys: Shown) -> None:
     assert "is no backup" in capsys.readouterr().err
 
 
+def test_vectors_of_another_model_are_made_again(data: Path, tmp_path: Path, capsys: Shown) -> None:
+    folder = str(tmp_path / "data")
+    assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 0
+    assert main(["knowledge", "restore", str(tmp_path / "copy"), "--data-dir", folder]) == 0
+    capsys.readouterr()
+    assert main(["knowledge", "rebuild", "--data-dir", folder]) == 0
+    assert capsys.readouterr().out == "nothing to rebuild\n"
+    with closing(sqlite3.connect(tmp_path / "data" / "knowledge.db")) as connection:
+        connection.execute("UPDATE bases SET embedder = 'gone (384 dimensions)', embedder_path = '/nowhere'")
+        connection.commit()
+    assert main(["knowledge", "search", "Which oak sheds leaves?", "--data-dir", folder]) == 0
+    shown = capsys.readouterr()
+    assert "searched by words only: this knowledge base was made with the embedding model gone" in shown.err
+    assert "The oak sheds" in shown.out
+    assert main(["knowledge", "rebuild", "--data-dir", folder, "--json"]) == 0
+    assert said(capsys) == {"rebuilt": ["default"], "failed": {}}
+    assert main(["knowledge", "search", "Which tree loses its foliage?", "--data-dir", folder, "--json"]) == 0
+    assert said(capsys)["by_words"] == ""
+    assert main(["knowledge", "rebuild", "--base", "nobody's", "--data-dir", folder]) == 4
+
+
 def test_while_a_server_has_the_folder(data: Path, tmp_path: Path, capsys: Shown) -> None:
     library = Library(KnowledgeSettings(data_dir=data))
     library.open()

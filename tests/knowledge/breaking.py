@@ -1,6 +1,6 @@
 """A warm process that forks: each child works on a library until a step of its choice kills it, or fails.
 
-Reads lines of JSON: {folder, kind, number, how}. The child breaks at the `number`-th step of a kind: "point" (a named
+Reads lines of JSON: {folder, what, kind, number, how}. The child breaks at the `number`-th step of a kind: "point" (a named
 step of the library), "write" (a write of SQLite, caught where SQLite itself is tested: the system calls of its VFS can be
 replaced) or "call" (a call of `os` that changes the disk). `how`: "kill", "torn" (half of a write, and then killed), or
 the name of an error that the step gives, with "+" behind it all later ones too, until the child has tried everything
@@ -23,11 +23,11 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import faiss  # noqa: E402
 
-from knowledge import ingest  # noqa: E402
+from knowledge import ingest, rebuild  # noqa: E402
 from knowledge.base import KnowledgeError  # noqa: E402
 from knowledge.file_base import Wish  # noqa: E402
 from knowledge.library import Library  # noqa: E402
-from tests.knowledge.conftest import finish  # noqa: E402
+from tests.knowledge.conftest import finish, reach  # noqa: E402
 from tests.knowledge.doomed import change, prepare, say  # noqa: E402
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story  # noqa: E402
 
@@ -143,9 +143,29 @@ def attempt(library: Library) -> None:
         assert library.search("default", "oldkep part2", 1)[0].source.name == "kept.txt"
 
 
+def rebuilt(folder: Path, breaker: Breaker) -> None:
+    """Open the folder with another model, and make all vectors again."""
+    rebuild.BATCH = 3
+    model = StubEmbedder("new", dimension=64)
+    library = Library(
+        settings(folder), read=read_text, embedder=model, embedder_at=lambda path: StubEmbedder(), fault=breaker.point
+    )
+    breaker.armed = True
+    library.open()
+    library.load(lambda what, part: None)
+    say("opened")
+    for base in library.bases():
+        library.rebuild(base.name)
+    say("wanted")
+    reach(lambda: not library.rebuilds())
+    say("rebuilt")
+    library.close()
+    say(json.dumps(breaker.steps))
+
+
 def child(folder: Path, breaker: Breaker, tolerant: bool) -> None:
+    """Change all that can be changed; `tolerant`: whatever fails."""
     ingest.PAUSE_SECONDS = 0.02
-    logging.disable()
     library = Library(settings(folder), read=read_text, embedder=StubEmbedder(), fault=breaker.point)
     library.open()
     library.load(lambda what, part: None)
@@ -181,7 +201,11 @@ def serve() -> None:
             breaker = Breaker(asked["kind"], asked["number"], asked["how"])
             breaker.watch()
             try:
-                child(Path(asked["folder"]), breaker, asked["how"] not in ("kill", "torn"))
+                logging.disable()
+                if asked["what"] == "rebuild":
+                    rebuilt(Path(asked["folder"]), breaker)
+                else:
+                    child(Path(asked["folder"]), breaker, asked["how"] not in ("kill", "torn"))
             except BaseException:
                 import traceback
 

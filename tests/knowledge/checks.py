@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.library import Library
-from tests.knowledge.stubs import StubEmbedder
 
 
 def check(folder: Path) -> None:
@@ -48,7 +47,7 @@ def check_open(library: Library) -> None:
         assert library._indexes.of(library._base(base.name)).ids() == {number for number, _ in rows}
         if not rows:
             continue
-        query = StubEmbedder().encode_query("apple part2")
+        query = library._embedder.encode_query("apple part2")
         vectors = np.array([np.frombuffer(blob, dtype=np.float16) for _, blob in rows], dtype=np.float32)
         best = float((vectors @ query.T).max())
         found = library.search(base.name, "apple part2", 5, mode="dense")

@@ -17,7 +17,7 @@ import pytest
 
 from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
-from tests.knowledge.conftest import finish
+from tests.knowledge.conftest import finish, reach
 from tests.knowledge.promises import keeps, repeat
 from tests.knowledge.stubs import StubEmbedder, read_text, settings
 
@@ -53,13 +53,14 @@ class Breaking:
         assert answer["status"] == 0, answer
         return dict(answer["steps"])
 
-    def broken(self, kind: str, number: int, how: str) -> tuple[dict[str, Any], Path]:
+    def broken(self, kind: str, number: int, how: str, what: str = "changes") -> tuple[dict[str, Any], Path]:
         """Return what became of a child, and its folder."""
         folder = self._folder / "data"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._prepared, folder)
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"folder": str(folder), "kind": kind, "number": number, "how": how}) + "\n")
+        asked = {"folder": str(folder), "what": what, "kind": kind, "number": number, "how": how}
+        self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline()), folder
 
@@ -72,8 +73,9 @@ def breaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breaking]:
     assert found.process.returncode == 0
 
 
-def opened(folder: Path) -> Library:
-    library = Library(settings(folder), read=read_text, embedder=StubEmbedder())
+def opened(folder: Path, embedder: StubEmbedder | None = None) -> Library:
+    present = embedder or StubEmbedder()
+    library = Library(settings(folder), read=read_text, embedder=present, embedder_at=lambda path: StubEmbedder())
     library.open()
     library.load(lambda what, part: None)
     return library
@@ -121,6 +123,30 @@ def test_killed_at_every_step(breaking: Breaking, kind: str, how: str) -> None:
             error.add_note(f"{how} at {kind} {number} of {numbers[-1]}, after {answer['said']}")
             raise
     assert died >= len(numbers) * 0.9
+
+
+@pytest.mark.parametrize("kind", ["point", "write"])
+def test_killed_while_vectors_are_made_again(breaking: Breaking, kind: str) -> None:
+    steps = breaking.broken(kind, NEVER, "kill", "rebuild")[0]["steps"][kind]
+    seen = set()
+    for number in spread(steps, 30):
+        answer, folder = breaking.broken(kind, number, "kill", "rebuild")
+        assert answer["status"] in (-9, 0), answer
+        library = opened(folder, StubEmbedder("new", dimension=64))
+        unfinished = library.rebuilds()
+        seen |= {one.running for one in unfinished}
+        for word in ("oldkep", "oldrep", "oldrem"):
+            assert library.search("default", f"{word} part2", 1)[0].text.startswith(word)
+        reach(lambda library=library: not any(one.running for one in library.rebuilds()))  # type: ignore[misc]
+        left = {one.base for one in library.rebuilds()}
+        assert not left or "wanted" not in answer["said"]
+        assert library.verify() == []
+        library.close()
+        check(folder)
+        old = opened(folder)  # and the way back: by the old model, whose vectors are those of what was not rebuilt
+        assert {base.name for base in old.bases() if base.outdated} == {"default", "other"} - left
+        old.close()
+    assert seen == {True, False}
 
 
 def test_there_are_two_hundred_of_them(breaking: Breaking) -> None:

@@ -12,10 +12,11 @@ from knowledge.base import EmptyBase, UnknownDocument
 from knowledge.library import Library
 from tests.knowledge import stubs
 from tests.knowledge.checks import check, check_open
-from tests.knowledge.conftest import finish
+from tests.knowledge.conftest import finish, reach
 from tests.knowledge.stubs import StubEmbedder, read_text, story
 
 EXAMPLES, STEPS = 14, 50
+MODELS = [("stub", 256), ("wide", 300), ("other", 256)]
 NAMES = st.sampled_from(["a.txt", "b.txt", "c.txt", "d.md"])
 WORDS = st.sampled_from(["apple", "brick", "cloud", "dwarf", "eagle", "flute"])
 
@@ -27,13 +28,14 @@ class Operations(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.held: dict[str, str] = {}
+        self.model = MODELS[0]
 
     @initialize()
     def begin(self) -> None:
         self.open()
 
     def open(self) -> None:
-        self.library = Library(stubs.settings(self.folder), read=read_text, embedder=StubEmbedder())
+        self.library = Library(stubs.settings(self.folder), read=read_text, embedder=StubEmbedder(*self.model))
         self.library.open()
         self.library.load(lambda what, part: None)
 
@@ -88,6 +90,18 @@ class Operations(RuleBasedStateMachine):
         self.library.close()
         check(self.folder)
         self.open()
+
+    @rule(model=st.sampled_from(MODELS), stop=st.booleans(), word=WORDS)
+    def change_model(self, model: tuple[str, int], stop: bool, word: str) -> None:
+        """By words only, then by the new vectors, also where the process ends meanwhile."""
+        self.model = model
+        self.reopen()
+        self.search(word)
+        self.library.rebuild("default")
+        if stop:
+            self.reopen()
+        reach(lambda: not self.library.rebuilds())
+        assert not any(base.outdated for base in self.library.bases())
 
     @rule(name=NAMES, word=WORDS)
     def close_at_work(self, name: str, word: str) -> None:

@@ -99,8 +99,8 @@ def test_another_model_than_the_bases_is_named_with_what_to_do(make: Make, other
     first.close()
     second = make(embedder=other())
     assert [base.outdated for base in second.bases()] == [True]
-    with pytest.raises(EmbedderMismatch, match=r"made with .* stub.* now uses .*remove the documents and add them again"):
-        second.search("default", "apple", 3)
+    with pytest.raises(EmbedderMismatch, match=r"made with .* stub.* now uses .*rebuild the knowledge base"):
+        second.search("default", "apple", 3, mode="dense")
     job = second.add("default", "new.txt", story("new"))
     failed = next(found for found in finish(second) if found.id == job.id)
     assert (failed.stage, failed.code) == ("failed", "embedder_mismatch")
