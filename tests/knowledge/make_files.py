@@ -203,3 +203,29 @@ def book(chapters: list[str], parts: dict[str, bytes | str] | None = None) -> by
     }
     head: dict[str, bytes | str] = {"mimetype": "application/epub+zip", "META-INF/container.xml": container}
     return archive({**head, "OEBPS/book.opf": package, **pages, **(parts or {})})
+
+
+def ruled_pdf(rows: list[list[str]], above: str = "", merged: tuple[int, int] | None = None) -> bytes:
+    """Return a PDF with a table drawn with rules, 100 points a column; `merged`: a cell that goes on to the right."""
+    left, top, wide, high = 72, 700, 100, 20
+    drawn = [f"BT /F1 10 Tf {left} {top + 10} Td ({above}) Tj ET"] if above else []
+    bottom, right = top - high * len(rows), left + wide * len(rows[0])
+    drawn += [f"{left} {top - high * row} m {right} {top - high * row} l S" for row in range(len(rows) + 1)]
+    for column in range(len(rows[0]) + 1):
+        for row in range(len(rows)):
+            if merged != (row, column - 1):
+                drawn.append(f"{left + wide * column} {top - high * row} m {left + wide * column} {top - high * (row + 1)} l S")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            drawn.append(f"BT /F1 10 Tf {left + wide * column + 4} {top - high * row - 14} Td ({cell}) Tj ET")
+    drawn.append(f"BT /F1 10 Tf {left} {bottom - 30} Td (After the table.) Tj ET")
+    content = "\n".join(drawn).encode("latin-1")
+    return _file(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        ]
+    )
