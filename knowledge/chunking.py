@@ -139,8 +139,8 @@ def _header(pieces: list[Piece], limit: int) -> list[Piece]:
     """
     if pieces[0].block.kind != "table" or len(pieces) < 2:
         return []
-    rule = next((place for place in (1, 2) if place < len(pieces) and not pieces[place].text.strip("|:-+= \t\n")), 0)
-    for header in (pieces[: rule + 1], pieces[max(rule - 1, 0) : rule + 1]):
+    rule = next((place for place in (1, 2, 3) if place < len(pieces) and not pieces[place].text.strip("|:-+= \t\n")), 0)
+    for header in (pieces[: rule + 1], pieces[max(rule - 1, 0) : rule + 1]):  # a caption, perhaps an empty line, come first
         if sum(piece.cost for piece in header) <= limit // 2:
             return header
     return []

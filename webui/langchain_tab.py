@@ -12,7 +12,7 @@ import gradio as gr
 from api.errors import sentence
 from knowledge.base import BaseInfo, KnowledgeError
 from knowledge.library import Library
-from knowledge.loaders import LOADERS
+from knowledge.loaders import LOADERS, formats
 from knowledge.settings import KnowledgeSettings
 from webui import documents
 from webui.conversation import Conversation
@@ -82,7 +82,7 @@ class LangChainTab:
 
     def _place_drop(self) -> None:
         texts = self._texts
-        label = texts.drop.format(self._settings.max_file_size)
+        label = texts.drop.format(", ".join(formats()), self._settings.max_file_size)
         self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=148)
         self.vectorize = gr.Button(texts.vectorize_none, variant="primary", interactive=False, elem_id="vectorize")
 

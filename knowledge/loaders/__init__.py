@@ -53,6 +53,12 @@ HINTS: dict[str, str] = {
 }
 
 
+def formats() -> list[str]:
+    """Return one ending for each format, without its dot, for people to read."""
+    first = {target: suffix for suffix, target in reversed(LOADERS.items())}
+    return [suffix[1:] for suffix in LOADERS if first[LOADERS[suffix]] == suffix]
+
+
 def target_for(name: str) -> str:
     """Return "module:function" of the loader for a file of this name; raises `UnsupportedFormat`."""
     suffix = PurePath(name).suffix.lower()

@@ -46,6 +46,10 @@ class Archive:
     def __contains__(self, part: str) -> bool:
         return part in self._file.NameToInfo
 
+    def parts(self, folder: str) -> list[str]:
+        """Return the names of the parts in a folder ("xl/worksheets/")."""
+        return [name for name in self._file.NameToInfo if name.startswith(folder)]
+
     def elements(self, part: str) -> Iterator[tuple[str, Element]]:
         """Yield ("start" or "end", element) for the XML of a part; raises `UnreadableFile`."""
         self._refuse_document_type(part)

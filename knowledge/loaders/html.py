@@ -36,17 +36,22 @@ def read(path: Path, report: PageReport) -> Extract:
 
 def blocks_of(data: bytes, cleaner: Cleaner, fallback: str = "") -> tuple[list[Block], tuple[str, ...]]:
     """Return the blocks of a page and warnings; `fallback` is the heading of a page that has neither title nor headings."""
-    from lxml import etree
-
     text, warnings = characters(data)
     refuse_binary(text[:SAMPLE])
+    return parsed(text, cleaner).blocks(fallback), warnings
+
+
+def parsed(text: str, cleaner: Cleaner) -> Page:
+    """Return the page that a text in HTML is."""
+    from lxml import etree
+
     page = Page(cleaner)
     parser = etree.HTMLParser(target=page, encoding="utf-8", no_network=True, remove_pis=True)
     for start in range(0, len(text), STEP):
         parser.feed(text[start : start + STEP].replace("\x00", "").encode("utf-8", "replace"))
     if text.strip():
         parser.close()
-    return page.blocks(fallback), warnings
+    return page
 
 
 def characters(data: bytes) -> tuple[str, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """Markdown to paragraphs, lists, tables and code below their headings, in source form, with line numbers.
 
 Only the structure of blocks is parsed (CommonMark and tables); inline markup stays as it was written, for it is text
-that people search. HTML is reduced to what a reader sees, front matter is text: nothing of it is evaluated.
+that people search. A table in HTML becomes one in Markdown, other HTML is reduced to what a reader sees; front matter
+is text: nothing of it is evaluated.
 """
 
 import re
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
+from knowledge.loaders.cleaning import Cleaner
+from knowledge.loaders.html import parsed
 from knowledge.loaders.markdown_html import visible
 from knowledge.loaders.outline import Outline
+from knowledge.loaders.table import is_caption
 from knowledge.loaders.text import LONGEST, text_of
 
 if TYPE_CHECKING:
@@ -34,6 +38,28 @@ def read(path: Path, report: PageReport) -> Extract:
 
 
 def blocks_of(text: str) -> Iterator[Block]:
+    """Yield the blocks of a Markdown text in order, each table together with the caption right above it."""
+    above: Block | None = None
+    for block in sections(text):
+        if above is not None and belongs(above, block):
+            gap = "\n" * ((block.locator.first_line or 0) - (above.locator.last_line or 0))
+            place = Locator(None, block.locator.headings, above.locator.first_line, block.locator.last_line)
+            block = Block(f"{above.text}{gap}{block.text}", place, "table")
+        elif above is not None:
+            yield above
+        above = block
+    if above is not None:
+        yield above
+
+
+def belongs(above: Block, block: Block) -> bool:
+    """Whether a paragraph is the caption of the table that follows it, at most one empty line below."""
+    lines = (block.locator.first_line or 0) - (above.locator.last_line or 0)
+    alike = above.locator.headings == block.locator.headings and 0 < lines < 3
+    return alike and (above.kind, block.kind) == ("text", "table") and is_caption(above.text)
+
+
+def sections(text: str) -> Iterator[Block]:
     """Yield the blocks of a Markdown text in order."""
     lines = text.split("\n")
     start = front_matter(lines)
@@ -86,8 +112,18 @@ def section(token: "Token", lines: list[str], first: int, last: int, outline: Ou
         yield from stretch(lines, first, last, outline, "code")
     elif token.type == "table_open":
         yield from stretch(lines, first, last, outline, "table")
+    elif token.type == "html_block" and has_table(source := "\n".join(lines[first:last])):
+        place = Locator(None, outline.path(), first + 1, last)
+        yield from (Block(block.text, place, block.kind) for block in parsed(source, Cleaner()).blocks())
     elif token.type != "hr":
         yield from stretch(lines, first, last, outline)
+
+
+def has_table(source: str) -> bool:
+    """Whether a stretch of HTML holds a table whole."""
+    lower = source.lower()
+    begin = lower.find("<table")
+    return begin >= 0 and lower.find("</table", begin) >= 0
 
 
 def stretch(lines: list[str], first: int, last: int, outline: Outline, kind: Kind = "text") -> Iterator[Block]:

@@ -8,6 +8,7 @@ PDFium is not thread-safe: one process reads one file (the sandbox).
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.lines import Line, paragraphs
 from knowledge.loaders.page_numbers import ranges
-from knowledge.loaders.pdf_lines import lines_of
+from knowledge.loaders.pdf_lines import Ruled, lines_of
+from knowledge.loaders.pdf_rules import rules_of
+from knowledge.loaders.table import is_caption
 
 MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
@@ -29,9 +32,9 @@ NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its lines, whether anything is drawn on it, whether it could be read at all."""
+    """One page: its lines and tables, whether anything is drawn on it, whether it could be read at all."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Line | Ruled, ...]
     drawn: bool = False
     broken: bool = False
 
@@ -43,8 +46,7 @@ def read(path: Path, report: PageReport) -> Extract:
         raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, "a PDF document"))
     cleaner, blocks, pages = Cleaner(), [], []
     for number, count, page in pages_of(path):
-        texts = [cleaner.clean(text.translate(NO_GLYPHS)) for text in paragraphs(page.lines)]
-        blocks += [Block(text, Locator(page=number)) for text in texts if text.strip()]
+        blocks += blocks_of(page, number, cleaner)
         pages.append(page)
         report(number, count)
     written = {block.locator.page for block in blocks}
@@ -52,6 +54,20 @@ def read(path: Path, report: PageReport) -> Extract:
     if not blocks and not pictures:
         raise no_text(pages)
     return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()), pictures)
+
+
+def blocks_of(page: Page, number: int, cleaner: Cleaner) -> list[Block]:
+    """Return the paragraphs and tables of a page; the caption above a table belongs to it."""
+    blocks: list[Block] = []
+    for ruled, group in groupby(page.lines, key=lambda one: isinstance(one, Ruled)):
+        parts = list(group)
+        for raw in [one.text for one in parts] if ruled else paragraphs(one for one in parts if isinstance(one, Line)):
+            text = cleaner.clean(raw.translate(NO_GLYPHS))
+            if ruled and blocks and blocks[-1].kind == "text" and is_caption(blocks[-1].text):
+                text = f"{' '.join(blocks.pop().text.split())}\n{text}"
+            if text.strip():
+                blocks.append(Block(text, Locator(page=number), "table" if ruled else "text"))
+    return blocks
 
 
 def pages_of(path: Path) -> Iterator[tuple[int, int, Page]]:
@@ -81,7 +97,8 @@ def page_by_pdfium(document: Any, index: int) -> Page:
     except pypdfium2.PdfiumError:
         return Page((), broken=True)
     text = text_page.get_text_range()
-    lines = tuple(lines_of(text, text_page, page.get_cropbox())) if text.strip() else ()
+    rules = rules_of(page) if text.strip() and not page.get_rotation() else []
+    lines = tuple(lines_of(text, text_page, page.get_cropbox(), rules)) if text.strip() else ()
     drawn = not lines and any(True for _ in page.get_objects(max_depth=1))
     text_page.close()
     page.close()

@@ -8,10 +8,13 @@ import ctypes
 import re
 import statistics
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any
 
 from knowledge.loaders.lines import Line
+from knowledge.loaders.pdf_rules import Rule
+from knowledge.loaders.pdf_table import Tables, grids_of
 
 LINE = re.compile(r"([^\r\n\x02\ufffe]*)(\r\n|[\r\n\x02\ufffe]|$)")
 HYPHENS = ("\x02", "\ufffe")
@@ -25,18 +28,48 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right, top in points."""
 
 
-def lines_of(text: str, text_page: Any, shown: Box) -> Iterator[Line]:
-    """Yield the lines of a page that begin in its `shown` part; scans of double pages hold both pages on each."""
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A table in place of lines, as Markdown."""
+
+    text: str
+
+
+def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
+    """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
     # Characters without Unicode are counted but not given: then places cannot be told from positions in the text.
     placed = text_page.count_chars() == len(text)
+    boxes = list(boxes_of(text_page, 0, len(text))) if placed else []
+    grids = grids_of(rules) if placed else []
+    tables = Tables(grids, boxes, text) if grids else None
     for match in LINE.finditer(text):
-        words, end = match.groups()
-        boxes = list(boxes_of(text_page, match.start(), len(words))) if placed else []
-        place = next((box for box in boxes if box[2] > box[0]), None)
-        if place is None:
-            yield Line(words, broken=end in HYPHENS)
-        elif within(place, shown):
-            yield Line(spaced(words, boxes), place[1], place[3] - place[1], end in HYPHENS)
+        end = match[2]
+        for begin, stop, table in runs(tables.owners if tables else {}, *match.span(1)):
+            if tables and table is not None:
+                if tables.texts[table]:  # where its first characters stand
+                    yield Ruled(tables.texts[table])
+                    tables.texts[table] = ""
+            else:
+                yield from line_of(text[begin:stop], boxes[begin:stop], shown, end in HYPHENS and stop == match.end(1))
+
+
+def runs(owners: dict[int, int], begin: int, end: int) -> Iterator[tuple[int, int, int | None]]:
+    """Yield the stretches of a line that one table holds, or none."""
+    if not owners:
+        yield begin, end, None
+        return
+    for owner, places in groupby(range(begin, end), key=owners.get):
+        stretch = list(places)
+        yield stretch[0], stretch[-1] + 1, owner
+
+
+def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[Line]:
+    """Yield a line unless it stands outside the part that is shown."""
+    place = next((box for box in boxes if box[2] > box[0]), None)
+    if place is None:
+        yield Line(words, broken=broken)
+    elif within(place, shown):
+        yield Line(spaced(words, boxes), place[1], place[3] - place[1], broken)
 
 
 def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:

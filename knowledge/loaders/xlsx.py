@@ -11,13 +11,15 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from knowledge.loaders.archive import check_office
+from knowledge.loaders.archive import check_office, open_archive
 from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.sheet import Row, blocks_of
 
 UNNAMED = re.compile(r"(?:sheet|tabelle|feuil|hoja|лист|工作表|シート)\s?\d*$", re.IGNORECASE)
 """Names that a program gives: alone in its workbook, such a sheet needs no name."""
+
+NO_RESULT = re.compile(rb"<f\b[^<>]*(?:/>|>[^<>]*</f>)\s*(?:<v\s*/>|<v></v>|</c>)")
 
 
 def read(path: Path, report: PageReport) -> Extract:
@@ -37,7 +39,16 @@ def read(path: Path, report: PageReport) -> Extract:
         report(number, len(shown))
     hidden = len(book.worksheets) - len(shown)
     told = (f"{hidden} hidden sheet{'s are' if hidden > 1 else ' is'} not read",) if hidden else ()
-    return Extract(tuple(blocks), None, (*told, *cleaner.warnings()))
+    return Extract(tuple(blocks), None, (*told, *never_computed(path), *cleaner.warnings()))
+
+
+def never_computed(path: Path) -> Iterator[str]:
+    """Yield a warning about formulas whose results are not in the file: a program wrote it that computes nothing."""
+    with open_archive(path) as archive:
+        count = sum(len(NO_RESULT.findall(archive.read(part))) for part in archive.parts("xl/worksheets/sheet"))
+    if count:
+        verb = "s have" if count > 1 else " has"
+        yield f"{count:,} formula{verb} no stored result: open the file in a spreadsheet program and save it"
 
 
 def tables(sheet: Any, headings: tuple[str, ...], cleaner: Cleaner) -> Iterator[Block]:

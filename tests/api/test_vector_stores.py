@@ -330,8 +330,8 @@ def test_a_cancelled_batch_stays_out(client: OpenAI, store: VectorStore) -> None
 
 def test_what_is_refused(client: OpenAI, store: VectorStore) -> None:
     with pytest.raises(openai.APIStatusError) as unsupported:
-        upload(client, "table.xlsx", b"x")
-    assert unsupported.value.status_code == 415 and "save it as .pdf" in str(unsupported.value)
+        upload(client, "table.xls", b"x")
+    assert unsupported.value.status_code == 415 and "save it as .xlsx" in str(unsupported.value)
     with pytest.raises(openai.APIStatusError) as large:
         upload(client, "large.txt", b"a" * (21 * 1024 * 1024))
     assert large.value.status_code == 413

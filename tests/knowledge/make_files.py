@@ -121,3 +121,111 @@ def relations_of(**targets: str) -> str:
 def paragraph(text: str, properties: str = "") -> str:
     """Return the XML of a paragraph."""
     return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def scan(lines: list[str], pages: int = 1, written: str = "") -> bytes:
+    """Return a PDF whose pages are pictures of these lines, as a scanner makes them; `written` is text on a page before."""
+    import pypdf
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.new("L", (1654, 2339), 255)  # A4 at 200 dots per inch
+    draw = ImageDraw.Draw(picture)
+    for number, line in enumerate(lines):
+        draw.text((150, 200 + 50 * number), line, fill=0, font=ImageFont.load_default(40))
+    out = io.BytesIO()
+    picture.save(out, "PDF", resolution=200)
+    writer = pypdf.PdfWriter()
+    if written:
+        writer.append(io.BytesIO(pdf([written])))
+    for _ in range(pages):
+        writer.append(io.BytesIO(out.getvalue()))
+    whole = io.BytesIO()
+    writer.write(whole)
+    return whole.getvalue()
+
+
+def office(main: str, parts: dict[str, bytes | str]) -> bytes:
+    """Return an Office package of these parts, whose main part is `main` ("xl/workbook.xml")."""
+    relation = f'<Relationship Id="r1" Type="{OFFICE}/officeDocument" Target="{main}"/>'
+    return archive({"_rels/.rels": f'<Relationships xmlns="{RELATIONS}">{relation}</Relationships>', **parts})
+
+
+def archive(parts: dict[str, bytes | str]) -> bytes:
+    """Return a ZIP archive of these parts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+def with_part(content: bytes, name: str, part: bytes | str) -> bytes:
+    """Return an archive with one part put in or in place of another."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        parts: dict[str, bytes | str] = {entry: file.read(entry) for entry in file.namelist()}
+    return archive({**parts, name: part})
+
+
+def workbook(build: Any) -> bytes:
+    """Return a workbook that `build` fills by openpyxl."""
+    import openpyxl
+
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    build(book)
+    book.save(out)
+    return out.getvalue()
+
+
+def slides(build: Any) -> bytes:
+    """Return a presentation that `build` fills by python-pptx."""
+    import pptx
+
+    presentation, out = pptx.Presentation(), io.BytesIO()
+    build(presentation)
+    presentation.save(out)
+    return out.getvalue()
+
+
+def book(chapters: list[str], parts: dict[str, bytes | str] | None = None) -> bytes:
+    """Return an e-book of these pages, which stand in the archive in the reverse order, and other parts by their names."""
+    items = "".join(
+        f'<item id="i{number}" href="text/part%20{number}.xhtml" media-type="application/xhtml+xml"/>'
+        for number in range(len(chapters))
+    )
+    order = "".join(f'<itemref idref="i{number}"/>' for number in range(len(chapters)))
+    package = f'<package xmlns="http://www.idpf.org/2007/opf"><manifest>{items}</manifest><spine>{order}</spine></package>'
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+        '<rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
+    )
+    pages: dict[str, bytes | str] = {
+        f"OEBPS/text/part {number}.xhtml": page for number, page in reversed(list(enumerate(chapters)))
+    }
+    head: dict[str, bytes | str] = {"mimetype": "application/epub+zip", "META-INF/container.xml": container}
+    return archive({**head, "OEBPS/book.opf": package, **pages, **(parts or {})})
+
+
+def ruled_pdf(rows: list[list[str]], above: str = "", merged: tuple[int, int] | None = None) -> bytes:
+    """Return a PDF with a table drawn with rules, 100 points a column; `merged`: a cell that goes on to the right."""
+    left, top, wide, high = 72, 700, 100, 20
+    drawn = [f"BT /F1 10 Tf {left} {top + 10} Td ({above}) Tj ET"] if above else []
+    bottom, right = top - high * len(rows), left + wide * len(rows[0])
+    drawn += [f"{left} {top - high * row} m {right} {top - high * row} l S" for row in range(len(rows) + 1)]
+    for column in range(len(rows[0]) + 1):
+        for row in range(len(rows)):
+            if merged != (row, column - 1):
+                drawn.append(f"{left + wide * column} {top - high * row} m {left + wide * column} {top - high * (row + 1)} l S")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            drawn.append(f"BT /F1 10 Tf {left + wide * column + 4} {top - high * row - 14} Td ({cell}) Tj ET")
+    drawn.append(f"BT /F1 10 Tf {left} {bottom - 30} Td (After the table.) Tj ET")
+    content = "\n".join(drawn).encode("latin-1")
+    return _file(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        ]
+    )

@@ -81,6 +81,18 @@ def test_blocks_hold_their_source() -> None:
         assert block.text == "\n".join(lines[first - 1 : last])
 
 
+def test_a_table_has_its_caption_and_may_be_html() -> None:
+    table = "| a | b |\n| - | - |\n| 1 | 2 |"
+    (found,) = blocks(f"Table 3: *sizes*\n\n{table}\n")
+    assert (found.text, found.kind) == (f"Table 3: *sizes*\n\n{table}", "table")
+    assert (found.locator.first_line, found.locator.last_line) == (1, 5)
+    found, after = blocks("表 1 尺寸\n\n<table>\n<tr><th rowspan=2>a<th>b</tr>\n<tr><td>1</td></tr>\n</table>\n\nafter\n")
+    assert found.text == "表 1 尺寸\n\n| a | b |\n| --- | --- |\n|  | 1 |"
+    assert (found.kind, found.locator.first_line, found.locator.last_line) == ("table", 1, 6)
+    assert after.text == "after"
+    assert [block.kind for block in blocks(f"No caption.\n\n{table}")] == ["text", "table"]
+
+
 def test_html_is_reduced_to_what_is_seen() -> None:
     source = "<div align='center'>\n<b>Bold</b> <!-- hidden --> &lt;text&gt;<br>next\n<script>alert(1)</script></div>"
     (block,) = blocks(source)

@@ -10,6 +10,7 @@ from knowledge.base import UnreadableFile
 from knowledge.loaders import pdf as loader
 from knowledge.loaders.base import Extract
 from knowledge.loaders.lines import Line, paragraphs
+from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_lines import spaced
 from tests.knowledge.make_files import encrypted_pdf, image_pdf, pdf
 
@@ -42,16 +43,10 @@ def test_a_wider_gap_begins_a_paragraph(tmp_path: Path) -> None:
     assert [block.text for block in found.blocks] == ["one\ntwo\nthree", "four\nfive"]
 
 
-def test_images_need_ocr(tmp_path: Path) -> None:
-    error = failure(tmp_path, image_pdf(12))
-    assert (error.code, str(error)) == (
-        "needs_ocr",
-        "it holds pictures of text, not text (12 of 12 pages): run it through OCR first",
-    )
+def test_pages_that_are_pictures_are_told(tmp_path: Path) -> None:
+    assert extract(tmp_path, image_pdf(3)) == Extract((), 3, (), (1, 2, 3))
     found = extract(tmp_path, image_pdf(4, "Some text"))
-    assert found.blocks[0].text == "Some text"
-    assert found.warnings == ("pages 2-4 have no text (images?)",)
-    assert extract(tmp_path, image_pdf(2, "x")).warnings == ("page 2 has no text (images?)",)
+    assert (found.blocks[0].text, found.pictures) == ("Some text", (2, 3, 4))
 
 
 def test_blank_pages_are_empty(tmp_path: Path) -> None:
@@ -109,7 +104,8 @@ def test_a_page_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pyt
 
 
 def test_runs_of_pages() -> None:
-    assert loader.ranges([3, 7, 8, 9, 12]) == "pages 3, 7-9, 12 #"
+    assert ranges([3, 7, 8, 9, 12]) == "pages 3, 7-9, 12"
+    assert ranges([3]) == "page 3"
 
 
 def test_divided_words_are_joined() -> None:

@@ -1,0 +1,149 @@
+"""Tables on a page of a PDF that are drawn with rules: which cell a place is in, and the table as Markdown.
+
+Knows geometry, no PDF library. Tables without rules between their columns stay text: telling them from columns of text
+by distances alone was wrong too often. Merged cells stand once, where they begin.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from knowledge.loaders import table
+from knowledge.loaders.pdf_rules import STRAIGHT, Rule
+
+NEAR = STRAIGHT
+"""Points between rules that are one, and between the ends of rules that meet."""
+MOST_CELLS = 3000
+LONGEST_CELL = 1000
+"""Characters; a longer "cell" is a column or a box of running text."""
+NEXT = 0.5
+"""Points between the letters of a word."""
+CROSSINGS = 2
+"""Rules that go through words, from which they are a drawing's."""
+
+
+class Grid:
+    """The rows and columns that some rules make; collects the characters in its cells."""
+
+    def __init__(self, across: list[Rule], upright: list[Rule]) -> None:
+        self._xs = clustered([rule[0] for rule in upright])
+        self._ys = clustered([rule[1] for rule in across])
+        self._across, self._upright = across, upright
+        self._cells: dict[tuple[int, int], list[tuple[int, str]]] = {}
+        self._ends: dict[int, Rule] = {}
+        self.rows, self.columns = max(len(self._ys) - 1, 0), max(len(self._xs) - 1, 0)
+        self._anchors = dict(self._merged()) if self.is_grid() else {}
+
+    def is_grid(self) -> bool:
+        """Whether there are two rows and two columns, and not too many."""
+        return self.rows > 1 and self.columns > 1 and self.rows * self.columns <= MOST_CELLS
+
+    def cell_at(self, x: float, y: float) -> tuple[int, int] | None:
+        """Return row and column, from 0 at the top left, where the cell begins that holds this point; None outside."""
+        column, row = bisect_right(self._xs, x) - 1, bisect_right(self._ys, y) - 1
+        if 0 <= column < self.columns and 0 <= row < self.rows:
+            return self._anchors[self.rows - 1 - row, column]
+        return None
+
+    def put(self, cell: tuple[int, int], place: int, sign: str, box: Rule) -> None:
+        """Take in a character, whose place in the page's text is `place`."""
+        self._cells.setdefault(cell, []).append((place, sign))
+        self._ends[place] = box
+
+    def markdown(self, text: str) -> str:
+        """Return the table, or "" where this is none; `text` is the page's, to see what stands between characters."""
+        rows = [[words(self._cells.get((row, column), ()), text) for column in range(self.columns)] for row in range(self.rows)]
+        full = sum(sum(map(bool, row)) > 1 for row in rows)
+        longest = max(len(cell) for row in rows for cell in row)
+        if full < 2 or longest > LONGEST_CELL or self._crossings() >= CROSSINGS:
+            return ""
+        filled = [column for column in range(self.columns) if any(row[column] for row in rows)]
+        return table.markdown([[row[column] for column in filled] for row in rows])
+
+    def _crossings(self) -> int:
+        """Return how often a word goes on in another cell, at its first character."""
+        begins = (signs[0][0] for signs in self._cells.values())
+        pairs = ((self._ends[place - 1], self._ends[place]) for place in begins if place - 1 in self._ends)
+        return sum(abs(after[0] - before[2]) < NEXT and abs(after[1] - before[1]) < NEXT for before, after in pairs)
+
+    def _merged(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Yield for each cell the one that it belongs to: where no rule is between two cells, they are one."""
+        anchors: dict[tuple[int, int], tuple[int, int]] = {}
+        for row in range(self.rows):
+            low, high = self._ys[self.rows - 1 - row], self._ys[self.rows - row]
+            for column in range(self.columns):
+                left, right = self._xs[column], self._xs[column + 1]
+                anchor = (row, column)
+                if column and not any(covers(rule[0], left, rule[1], rule[3], low, high) for rule in self._upright):
+                    anchor = anchors[row, column - 1]
+                elif row and not any(covers(rule[1], high, rule[0], rule[2], left, right) for rule in self._across):
+                    anchor = anchors[row - 1, column]
+                anchors[row, column] = anchor
+                yield (row, column), anchor
+
+
+class Tables:
+    """The tables of one page: `owners` tells of each place in the page's text the table that holds it, by its number."""
+
+    def __init__(self, grids: list[Grid], boxes: Sequence[Rule], text: str) -> None:
+        held: list[list[int]] = [[] for _ in grids]
+        for place, box in enumerate(boxes):
+            for grid, places in zip(grids, held, strict=True):
+                cell = grid.cell_at((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) if box[2] > box[0] else None
+                if cell is not None:
+                    grid.put(cell, place, text[place], box)
+                    places.append(place)
+                    break
+        self.texts = [grid.markdown(text) for grid in grids]
+        self.owners = {place: number for number, places in enumerate(held) if self.texts[number] for place in places}
+
+
+def covers(place: float, wanted: float, begin: float, end: float, low: float, high: float) -> bool:
+    """Whether a rule at `place` from `begin` to `end` lies on the line `wanted`, over the middle of [low, high]."""
+    return abs(place - wanted) <= NEAR and begin <= (low + high) / 2 <= end
+
+
+def words(signs: Sequence[tuple[int, str]], text: str) -> str:
+    """Return the text of a cell: a space where something that is not in it stands between its characters."""
+    parts: list[str] = []
+    before = -1
+    for place, sign in signs:
+        if parts and place != before + 1 and text[before + 1 : place] not in ("\x02", "\ufffe"):
+            parts.append(" ")
+        parts.append(sign)
+        before = place
+    return table.cell("".join(parts))
+
+
+def grids_of(rules: list[Rule]) -> list[Grid]:
+    """Return the grids that rules make which meet each other."""
+    across = [rule for rule in rules if rule[2] - rule[0] > rule[3] - rule[1]]
+    upright = [rule for rule in rules if rule[2] - rule[0] <= rule[3] - rule[1]]
+    groups: list[tuple[list[Rule], list[Rule]]] = []
+    waiting = set(upright)
+    unseen = set(across)
+    while unseen:
+        lying, standing, fresh = [], [], [unseen.pop()]
+        while fresh:
+            lying += fresh
+            new = {rule for rule in waiting if any(meet(rule, other) for other in fresh)}
+            waiting -= new
+            standing += new
+            fresh = [rule for rule in unseen if any(meet(rule, other) for other in new)]
+            unseen -= set(fresh)
+        groups.append((lying, standing))
+    return [grid for lying, standing in groups if (grid := Grid(lying, standing)).is_grid()]
+
+
+def meet(one: Rule, other: Rule) -> bool:
+    """Whether two rules touch or cross."""
+    wide = one[0] - NEAR <= other[2] and other[0] - NEAR <= one[2]
+    return wide and one[1] - NEAR <= other[3] and other[1] - NEAR <= one[3]
+
+
+def clustered(places: list[float]) -> list[float]:
+    """Return places in order, those next to each other once."""
+    found: list[float] = []
+    for place in sorted(places):
+        if not found or place - found[-1] > NEAR:
+            found.append(place)
+    return found

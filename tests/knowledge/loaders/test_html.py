@@ -1,0 +1,120 @@
+"""Web pages: what a reader sees of them, in blocks; encodings; pages that want to do harm."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from knowledge.base import UnreadableFile
+from knowledge.loaders import html as loader
+from knowledge.loaders.base import Block
+from tests.knowledge.make_files import pdf
+
+
+def blocks(tmp_path: Path, content: str | bytes) -> list[Block]:
+    path = tmp_path / "page.html"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return list(loader.read(path, lambda *_: None).blocks)
+
+
+def texts(tmp_path: Path, content: str | bytes) -> list[str]:
+    return [block.text for block in blocks(tmp_path, content)]
+
+
+def test_text_stands_below_its_headings(tmp_path: Path) -> None:
+    page = (
+        "<!doctype html><html><head><title>Site - Birds</title><style>p {}</style></head><body><p>Before</p>"
+        "<h1><div>The <em>birds</em></div></h1><p>One<br>two <a href='x'>three</a> &amp; &lt;four&gt;</p>"
+        "<h2>Owls</h2><div>At night.</div><h2>Nothing</h2></body></html>"
+    )
+    assert [(block.text, block.locator.headings) for block in blocks(tmp_path, page)] == [
+        ("Before", ("Site - Birds",)),
+        ("One\ntwo three & <four>", ("Site - Birds", "The birds")),
+        ("At night.", ("Site - Birds", "The birds", "Owls")),
+        ("Nothing", ("Site - Birds", "The birds")),
+    ]
+
+
+def test_a_title_that_is_the_heading_is_told_once(tmp_path: Path) -> None:
+    page = "<title>Birds | Site</title><h1>Birds</h1><p>text"
+    assert [block.locator.headings for block in blocks(tmp_path, page)] == [("Birds",)]
+
+
+def test_lists_and_code_keep_their_form(tmp_path: Path) -> None:
+    page = (
+        "<ul><li>a<li><p>b</p><p>more</p><ol start=3><li>c<li>d</ol><li>e</ul>"
+        "<pre><code>if x:\n    y &lt; 1\n</code></pre><dl><dt>term<dd>meaning</dl>"
+    )
+    found = blocks(tmp_path, page)
+    assert [(block.text, block.kind) for block in found] == [
+        ("- a\n- b\n  more\n  3. c\n  4. d\n- e", "text"),
+        ("if x:\n    y < 1", "code"),
+        ("term", "text"),
+        ("meaning", "text"),
+    ]
+
+
+def test_tables_are_markdown_and_merged_cells_stand_once(tmp_path: Path) -> None:
+    page = (
+        "<table><caption>Prices</caption><thead><tr><th>A<th colspan=2>B|C</tr></thead>"
+        "<tr><td rowspan=2>1<td>2<td><p>3</p><p>x</p><tr><td>4<td>5</table>"
+        "<p>Table 2. Sizes</p><table><tr><td>k<td>v<tr><td>m<td>n</table>"
+    )
+    found = blocks(tmp_path, page)
+    assert [block.kind for block in found] == ["table", "table"]
+    assert found[0].text == "Prices\n| A | B\\|C |  |\n| --- | --- | --- |\n| 1 | 2 | 3 x |\n|  | 4 | 5 |"
+    assert found[1].text == "Table 2. Sizes\n| k | v |\n| --- | --- |\n| m | n |"
+
+
+def test_a_table_for_layout_is_no_table(tmp_path: Path) -> None:
+    page = "<table><tr><td><h2>News</h2><p>first<table><tr><td>in<td>ner</tr></table></td><td>side | bar</td></tr></table>"
+    assert [(block.text, block.kind) for block in blocks(tmp_path, page)] == [
+        ("first", "text"),
+        ("| in | ner |\n| --- | --- |", "table"),
+        ("side | bar", "text"),
+    ]
+
+
+def test_what_nobody_sees_is_left_out(tmp_path: Path) -> None:
+    page = (
+        "<nav>menu</nav><script>alert(1)</script><p hidden>a</p><div style='display: none'>b<div>c</div></div><!-- d -->"
+        "<svg><title>e</title></svg><template>f</template><p>seen</p><img src='http://127.0.0.1:1/x.png' alt='a bird'>"
+    )
+    assert texts(tmp_path, page) == ["seen", "a bird"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<meta charset=shift_jis><p>日本語の文章です".encode("shift_jis"),
+        "<meta http-equiv=Content-Type content='text/html; charset=Shift_JIS'><p>日本語の文章です".encode("shift_jis"),
+        "<p>日本語の文章です".encode("utf-16"),
+        "<meta charset=shift_jis><p>日本語の文章です".encode(),
+    ],
+)
+def test_the_encoding_is_the_declared_one_or_that_of_the_bytes(tmp_path: Path, page: bytes) -> None:
+    assert texts(tmp_path, page) == ["日本語の文章です"]
+
+
+def test_an_old_page_means_what_windows_does(tmp_path: Path) -> None:
+    assert texts(tmp_path, b"<meta charset=iso-8859-1><p>\x93quoted\x94") == ["“quoted”"]
+
+
+@pytest.mark.parametrize("nested", ["<div>", "<b>", "<ul><li>", "<table><tr><td>", "<blockquote><p>", "<h1><div>"])
+def test_deep_nesting_is_no_matter(tmp_path: Path, nested: str) -> None:
+    started = time.process_time()
+    assert "".join(texts(tmp_path, nested * 200_000 + "the deepest")).endswith("the deepest")
+    assert time.process_time() - started < 20
+
+
+def test_a_claimed_span_is_not_believed(tmp_path: Path) -> None:
+    page = "<table><tr><td colspan=2000000000 rowspan=2000000000>a<td>b<tr><td>c<td>d</table>"
+    assert max(map(len, texts(tmp_path, page))) < 10_000
+
+
+def test_what_is_no_page_is_told(tmp_path: Path) -> None:
+    for content in (pdf(["x"]), b"\x7fELF" + bytes(100), bytes(range(1, 30)) * 100):
+        with pytest.raises(UnreadableFile) as caught:
+            blocks(tmp_path, content)
+        assert caught.value.code == "wrong_type"
+    assert blocks(tmp_path, "") == []
