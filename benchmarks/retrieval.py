@@ -214,11 +214,11 @@ class Shelved:
             )  # fmt: skip
             shelf.put(new, Job(**{**{key: getattr(job, key) for key in Job.__slots__}, "stage": "ready"}))
             self.chunks += len(chunks)
-        self._search = Search(store, indexes, model)
+        self.search = Search(store, indexes, model)
 
     def ask(self, question: Question, mode: Mode) -> list[Passage]:
         """Return the passages found for a question."""
-        return self._search.find(BASE, question.text, TOP, question.earlier, mode=mode).passages
+        return self.search.find(BASE, question.text, TOP, question.earlier, mode=mode).passages
 
 
 def measures(questions: Sequence[Question], answers: Sequence[Sequence[tuple[str, str]]]) -> dict[str, float]:

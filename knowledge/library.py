@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knowledge import base_rows, catalog, names
+from knowledge.attribute_filter import Condition
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -33,6 +34,7 @@ from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
 from knowledge.ranking import Mode
+from knowledge.reranker import Reranker
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
@@ -74,7 +76,8 @@ class Library:
         self._indexes = Indexes()
         self._originals = Originals(folder / "originals", settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
-        self._search = Search(self._store, self._indexes, self._embedder)
+        self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
+        self._search = Search(self._store, self._indexes, self._embedder, self._reranker, settings.document_share)
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
@@ -92,8 +95,11 @@ class Library:
     def open(self) -> None:
         """Claim the data folder, open what is kept, and take up unfinished jobs.
 
-        Raises `StoreInUse` when another process has it, `KnowledgeError` when it is damaged or cannot be written.
+        Raises `StoreInUse` when another process has it, `KnowledgeError` when it is damaged or cannot be written, and
+        `RerankerUnusable`.
         """
+        if self._reranker is not None:
+            self._reranker.check()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -113,7 +119,7 @@ class Library:
         self.state = "the embedding model is not loaded yet"
 
     def load(self, report: Report) -> None:
-        """Load the embedding model and the indexes; blocks for seconds. Raises `EmbedderNotReady` with the reason.
+        """Load the models and the indexes; blocks for seconds. Raises `EmbedderNotReady`, `RerankerUnusable` with the reason.
 
         `report` is told what is being done, and the part of it in [0, 1] where that is known.
         """
@@ -121,6 +127,8 @@ class Library:
             self.state = "the embedding model is loading"
             try:
                 self._embedder.load(report)
+                if self._reranker is not None:
+                    self._reranker.load(report)
                 self._rebuild(report)
             except Exception as error:
                 self.state = str(error) or type(error).__name__
@@ -287,9 +295,10 @@ class Library:
         documents: Collection[int] | None = None,
         history: Sequence[str] = (),
         mode: Mode = "hybrid",
+        where: Condition | None = None,
     ) -> list[Passage]:
         """Return the passages that `find` finds."""
-        return self.find(base, query, top_k, documents, history, mode).passages
+        return self.find(base, query, top_k, documents, history, mode, where).passages
 
     def find(
         self,
@@ -299,15 +308,20 @@ class Library:
         documents: Collection[int] | None = None,
         history: Sequence[str] = (),
         mode: Mode = "hybrid",
+        where: Condition | None = None,
     ) -> Found:
         """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
 
-        `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
-        first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
+        `documents`: the ids of those that count; None: all. `where`: of those only documents whose files' attributes
+        fulfil it (`knowledge.attribute_filter.condition` makes one). `history`: what the same person said before, the
+        oldest first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
         `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
+        if where is not None:
+            matching = self.files.matching(base, where)
+            documents = matching if documents is None else matching & frozenset(documents)
         return self._search.find(names.same(base), query, top_k, history, documents, mode)
 
     @property
