@@ -22,7 +22,7 @@ _HAN = re.compile("[\u3400-\u9fff]")
 def words(question: str, passages: Sequence[Passage]) -> str:
     """Return the refusal of `question` with the places of `passages`; it cites none of them."""
     told, nearest = CHINESE if _HAN.search(question) else ENGLISH
-    lines = [f"- {_place(passage)}" for passage in passages]
+    lines = [f"- {place}" for place in dict.fromkeys(map(_place, passages))]
     return "\n".join((told, "", nearest, "", *lines)) if lines else told
 
 
