@@ -19,6 +19,7 @@ from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
 from generation.base import Generator, Message, ModelNotReady, NotSupported, Piece, Sampling, Usage
 from generation.engine import Engine
+from knowledge.attribute_filter import Condition
 from knowledge.base import Passage
 from knowledge.library import Library
 
@@ -31,6 +32,7 @@ class Question:
 
     `raw`: the last message is the prompt itself, without a chat template, and the only one; for the mode chat.
     `truncate`: turns of the history may leave where they do not fit; else the question is refused as too long.
+    `where`: only passages of documents whose files' attributes fulfil it are taken; None: of all.
     `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
     """
 
@@ -42,6 +44,7 @@ class Question:
     principal: str = ""
     raw: bool = False
     truncate: bool = True
+    where: Condition | None = None
 
     @property
     def text(self) -> str:
@@ -86,7 +89,9 @@ class Assistant:
         if earlier and self.settings.rewrite == "engine" and (again := await self._rewritten(question)) is not None:
             # What was really said stays beside it, faded: should the engine have erred, the rule still finds something.
             text, by, earlier = again, "engine", [*earlier, question.text]
-        found = await asyncio.to_thread(self.library.find, question.base, text, top_k, history=earlier)
+        found = await asyncio.to_thread(
+            self.library.find, question.base, text, top_k, history=earlier, where=question.where
+        )  # fmt: skip
         return _Retrieved(found.passages, text if by == "engine" else found.query, by, found.evidence)
 
     async def _rewritten(self, question: Question) -> str | None:
