@@ -74,6 +74,7 @@ ERRORS: dict[type[Exception], Row] = {
     knowledge.EmptyBase: Row(409, "empty_knowledge_base"),
     knowledge.EmbedderMismatch: Row(409, "index_outdated"),
     knowledge.EmbedderNotReady: Row(503, "embedder_not_ready"),
+    knowledge.RerankerUnusable: Row(503, "reranker_not_ready"),
     knowledge.TextTooLong: Row(400, "context_length_exceeded"),
     knowledge.StorageFull: Row(507, "storage_full"),
     knowledge.TooLarge: Row(413, "too_large"),

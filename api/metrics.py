@@ -62,6 +62,8 @@ class RunMetrics:
         self._ended = counter("chat_runs_ended", "Answers that ended, by how.", "state")
         self._refused = counter("chat_refusals", "Questions refused, by the code of the error.", "reason")
         self._cancelled = counter("chat_cancellations", "Answers ended before their end, by when.", "when")
+        self._invented = counter("chat_citations_invented", "Citations of passages that were never offered, taken out.")
+        self._supported = counter("chat_document_answers", "Answers from documents, by what they rest on.", "support")
         self._prompt = counter("chat_prompt_tokens", "Tokens of all prompts given to the engine.")
         self._first = histogram(
             "chat_time_to_first_token_seconds", "From the question to the first text, the wait included.", FIRST
@@ -89,6 +91,9 @@ class RunMetrics:
         self._ended.labels(run.state).inc()
         if run.finish_reason == "cancelled":
             self._cancelled.labels("waiting" if run.began is None else "running").inc()
+        if run.support is not None:
+            self._invented.inc(run.support.invalid)
+            self._supported.labels(run.support.kind).inc()
         if isinstance(run.error, WaitedTooLong):
             self.refused(run.error)
 

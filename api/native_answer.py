@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from api import support_fields
 from api.answering import deltas, text_of
 from api.errors import Fault, fault
 from api.native_request import Pairs
@@ -42,6 +43,7 @@ class Turn:
         if run.mode != "chat":
             used = find(text, len(run.sources)).used
             body["sources"] = [_source(number, passage, number in used) for number, passage in enumerate(run.sources, 1)]
+        body |= support_fields.fields(run)
         if run.fitted is not None and (run.fitted.left_out_turns or run.fitted.left_out_passages):
             body["left_out"] = {"turns": run.fitted.left_out_turns, "passages": len(run.fitted.left_out_passages)}
         return body

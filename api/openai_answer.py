@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from api import support_fields
 from api.answering import text_of
 from assistant.citations import find
 from assistant.prompt import where
@@ -32,7 +33,7 @@ def usage(used: Usage | None) -> dict[str, Any] | None:
 
 
 def extras(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return our own fields of answers from documents: `sources`, `left_out` (passages for which there was no room).
+    """Return our own fields of answers from documents: `sources`, `support` and what belongs to it, `left_out`.
 
     A source is `cited` where one of the answers cites it.
     """
@@ -43,6 +44,8 @@ def extras(runs: Sequence[Run]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "sources": [_source(number, passage, number in used) for number, passage in enumerate(run.sources, 1)]
     }
+    if len(runs) == 1:  # of several answers each has its own
+        fields |= support_fields.fields(run)
     if run.fitted is not None and run.fitted.left_out_passages:
         fields["left_out"] = {"passages": len(run.fitted.left_out_passages)}
     return fields

@@ -72,7 +72,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
     from api.websocket_protocol import options
     from generation.base import ModelUnusable
     from generation.engine import Engine
-    from knowledge.base import KnowledgeError
+    from knowledge.base import KnowledgeError, RerankerUnusable
     from knowledge.library import Library
 
     listener = _bind(settings)
@@ -81,7 +81,7 @@ def _serve(settings: ServerSettings, page: "Callable[[ServerSettings], Page] | N
     try:
         engine.check()
         library.open()
-    except ModelUnusable as error:
+    except (ModelUnusable, RerankerUnusable) as error:
         raise StartError(4, str(error)) from error
     except KnowledgeError as error:
         raise StartError(3, str(error)) from error

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from api.json_body import Text
-from api.vector_store_filter import Condition, condition
+from knowledge.attribute_filter import Condition, condition
 from knowledge.file_base import Cut, Value, Wish
 from knowledge.files import MOST_OF_BATCH
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from assistant.errors import WaitedTooLong
 from assistant.prompt import count, fit, fit_raw, where
-from assistant.run import Run
+from assistant.refusal import NEAREST, pieces
+from assistant.rewriting import rewritten
+from assistant.run import Rewriter, Run
 from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
-from generation.base import Generator, Message, NotSupported, Piece, Sampling, Usage
+from generation.base import Generator, Message, ModelNotReady, NotSupported, Piece, Sampling, Usage
 from generation.engine import Engine
+from knowledge.attribute_filter import Condition
 from knowledge.base import Passage
 from knowledge.library import Library
 
@@ -28,6 +32,7 @@ class Question:
 
     `raw`: the last message is the prompt itself, without a chat template, and the only one; for the mode chat.
     `truncate`: turns of the history may leave where they do not fit; else the question is refused as too long.
+    `where`: only passages of documents whose files' attributes fulfil it are taken; None: of all.
     `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
     """
 
@@ -39,6 +44,7 @@ class Question:
     principal: str = ""
     raw: bool = False
     truncate: bool = True
+    where: Condition | None = None
 
     @property
     def text(self) -> str:
@@ -75,34 +81,76 @@ class Assistant:
         await self.runs.close()
         await self.engine.close()
 
-    async def _retrieve(self, question: Question) -> list[Passage]:
+    async def _retrieve(self, question: Question) -> "_Retrieved":
         top_k = question.top_k or self.settings.top_k
-        earlier = [message.content for message in question.messages[:-1] if message.role == "user"]
-        return await asyncio.to_thread(self.library.search, question.base, question.text, top_k, history=earlier)
+        earlier = [message.content for message in question.messages[:-1] if message.role == "user" and message.content.strip()]
+        text = question.text
+        by: Rewriter = "rule" if earlier else ""
+        if earlier and self.settings.rewrite == "engine" and (again := await self._rewritten(question)) is not None:
+            # What was really said stays beside it, faded: should the engine have erred, the rule still finds something.
+            text, by, earlier = again, "engine", [*earlier, question.text]
+        found = await asyncio.to_thread(
+            self.library.find, question.base, text, top_k, history=earlier, where=question.where
+        )  # fmt: skip
+        return _Retrieved(found.passages, text if by == "engine" else found.query, by, found.evidence)
+
+    async def _rewritten(self, question: Question) -> str | None:
+        """Return the question as the engine makes it, which takes its turn for that; None where it does not."""
+        seconds = self.settings.rewrite_seconds
+        try:
+            generator = self.engine.generator
+            async with self.runs.slot(question.principal, seconds):
+                return await rewritten(generator, question.messages, seconds)
+        except (ModelNotReady, WaitedTooLong):  # passages can be had without a model
+            return None
 
     async def _list(self, question: Question, asked: float) -> Run:
         self.runs.check_open()
-        passages = await self._retrieve(question)
-        run = Run(question.mode, None, passages, question.principal, asked)
-        self.runs.start_now(run, _listing(passages))
+        found = await self._retrieve(question)
+        run = found.onto(Run(question.mode, None, found.passages, question.principal, asked))
+        self.runs.start_now(run, _listing(found.passages))
         return run
 
     async def _answer(self, question: Question, asked: float) -> Run:
         """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
         generator, grounded = self.engine.generator, question.mode == "knowledge"
         _check(question, generator)
-        passages = await self._retrieve(question) if grounded else []
+        found = await self._retrieve(question) if grounded else _Retrieved()
+        if grounded and found.evidence < self.settings.min_evidence:
+            return self._decline(question, found, asked)
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
         if question.raw:
             fitted = await asyncio.to_thread(fit_raw, generator, question.text, wanted)
         else:
             turns, keep = question.messages, not question.truncate
-            fitted = await asyncio.to_thread(fit, generator, turns, passages, wanted, grounded, keep)
+            fitted = await asyncio.to_thread(fit, generator, turns, found.passages, wanted, grounded, keep)
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
-        self.runs.start(run, generator.stream(fitted.prompt, sampling))
+        self.runs.start(found.onto(run), generator.stream(fitted.prompt, sampling))
+        return run
+
+    def _decline(self, question: Question, found: "_Retrieved", asked: float) -> Run:
+        """Answer that the documents do not tell, with the nearest passages as sources; the model is not asked."""
+        nearest = found.passages[:NEAREST]
+        run = Run(question.mode, None, nearest, question.principal, asked, refused=True)
+        self.runs.start_now(found.onto(run), pieces(question.text, nearest))
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Retrieved:
+    """Passages, the question they were searched for by, who made it so, and how much they tell about it."""
+
+    passages: list[Passage] = field(default_factory=list)
+    query: str = ""
+    rewritten: Rewriter = ""
+    evidence: float = 0.0
+
+    def onto(self, run: Run) -> Run:
+        """Write onto `run` how its sources were found; returns it."""
+        run.query, run.rewritten, run.evidence = self.query, self.rewritten, self.evidence
         return run
 
 

@@ -15,11 +15,13 @@ from typing import Literal, Protocol
 
 from assistant.errors import RunError
 from assistant.prompt import Fitted
+from assistant.support import Support, support
 from generation.base import FinishReason, GenerationError, Piece, Usage
 from knowledge.base import Passage
 
 LOG = logging.getLogger(__name__)
 State = Literal["waiting", "running", "finished", "cancelled", "failed"]
+Rewriter = Literal["", "rule", "engine"]
 GOING = ("waiting", "running")
 """The states of a run that has not ended."""
 
@@ -43,7 +45,10 @@ class Watcher(Protocol):
 class Run:
     """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended. Times: seconds, monotonic.
 
-    `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
+    `query` is the question as it was searched for ("": nothing was), `rewritten` by whom it was made so ("": as it was
+    asked), `evidence` how much the passages tell about it, in [0, 1]. `support` is what an answer from documents rests on,
+    once it has ended; with `refused` the answer is that they do not tell, and no model was asked. `count` returns the
+    tokens of a text, for an answer that is ended before it tells its usage.
     """
 
     def __init__(
@@ -54,9 +59,14 @@ class Run:
         principal: str = "",
         asked: float | None = None,
         count: Callable[[str], int] | None = None,
+        refused: bool = False,
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.mode, self.fitted, self.sources, self.principal = mode, fitted, tuple(sources), principal
+        self.refused = refused
+        self.query, self.evidence = "", 0.0
+        self.rewritten: Rewriter = ""
+        self.support: Support | None = None
         self.state: State = "waiting"
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
@@ -213,6 +223,8 @@ class Run:
                 self.usage = Usage(self.fitted.counts.total, self._count(self.text))
             # Kept for the page, which shows text and counts; the ids were for the engine, and are most of the memory.
             self.fitted = replace(self.fitted, prompt=replace(self.fitted.prompt, token_ids=()))
+        if self.mode == "knowledge":
+            self.support = Support("refused") if self.refused else support(self.text, self.sources)
         for watcher in self._watchers:
             watcher.ended(self)
         self._tell()

@@ -128,11 +128,21 @@ class RunRegistry:
             del self._runs[key]
 
     @asynccontextmanager
+    async def slot(self, principal: str, seconds: float) -> AsyncIterator[None]:
+        """Hold a slot of the line for a small work of `principal` that is no run; raises `WaitedTooLong` after `seconds`."""
+        ticket = Ticket(principal)
+        await self._enter(ticket, seconds)
+        try:
+            yield
+        finally:
+            self._line.leave(ticket)
+
+    @asynccontextmanager
     async def _turn(self, run: Run) -> AsyncIterator[None]:
         """Hold a slot of the line; raises `WaitedTooLong`."""
         self._tickets[run.id] = ticket = Ticket(run.principal)
         try:
-            await self._enter(ticket)
+            await self._enter(ticket, self._settings.max_wait_seconds)
             try:
                 yield
             finally:
@@ -140,8 +150,7 @@ class RunRegistry:
         finally:
             del self._tickets[run.id]
 
-    async def _enter(self, ticket: Ticket) -> None:
-        seconds = self._settings.max_wait_seconds
+    async def _enter(self, ticket: Ticket, seconds: float) -> None:
         try:
             await self._line.enter(ticket, seconds)
         except TimeoutError:

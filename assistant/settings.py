@@ -1,6 +1,6 @@
 """Settings of the assistant room."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,17 @@ class AssistantSettings(Settings):
     title: ClassVar[str] = "answers"
 
     top_k: int = Field(4, ge=1, le=20, description="passages retrieved for a question")
+    min_evidence: float = Field(
+        0.34, ge=0, le=1,
+        description="least evidence (0 to 1) in the passages found for a question to be answered; under it the answer is that "
+        "the documents do not tell; 0: always answer",
+    )  # fmt: skip
+    rewrite: Literal["rule", "engine"] = Field(
+        "rule", description="who makes a question within a conversation one that can be searched for: rule, engine"
+    )
+    rewrite_seconds: float = Field(
+        5, gt=0, le=600, description="longest time for the engine to rewrite, in seconds; then: rule"
+    )
     max_new_tokens: int = Field(512, ge=1, le=32768, description="longest answer in tokens, where the question does not say")
     max_running: int | None = Field(
         None, ge=1, le=1024, description="answers given to the engine at the same time; unset: as many as --max-concurrent"

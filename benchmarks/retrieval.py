@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ SETS: dict[str, tuple[str, ...]] = {
     "fastapi_en": ("4_kb/fastapi_en",),
     "fastapi_zh": ("4_kb/fastapi_zh",),
 }
+ARTICLES = "articles"
+"""SQuAD with one document an article, of which the right place is wanted: the words around the answer."""
+AROUND = 25
+"""Characters on each side of the answer."""
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
 
 
@@ -141,8 +145,10 @@ def _print(text: str) -> str:
 def corpus(data: Path, name: str, most: int) -> Corpus:
     """Return a set; of more than `most` questions, a sample that is the same every time."""
     found = Corpus()
-    for folder in SETS[name]:
+    for folder in SETS["squad" if name == ARTICLES else name]:
         (_documentation if folder.startswith("4_kb") else _beir)(data / folder, found)
+    if name == ARTICLES:
+        found = _by_article(data / SETS["squad"][0], found)
     if len(found.questions) > most:
         found.questions = random.Random(7).sample(found.questions, most)  # a sample, no secret
     return found
@@ -182,6 +188,22 @@ def _documentation(folder: Path, into: Corpus) -> None:
         into.questions.append(Question(row["question"], _earlier(row), files, others, phrases, tuple(row.get("accept") or ())))
 
 
+def _by_article(folder: Path, passages: Corpus) -> Corpus:
+    """Return passages of one article as one document, and questions with the words around their answers as phrase."""
+    found = Corpus()
+    for name, blocks in passages.documents.items():
+        found.documents.setdefault(name.partition("#")[0], []).extend(blocks)
+    answers = {row["text"]: row["answers"] for row in _lines(folder / "queries.jsonl")}
+    for question in passages.questions:
+        gold = min(question.gold)
+        text = passages.documents[gold][0].text
+        place = min((at for at in map(text.find, answers[question.text]) if at >= 0), default=-1)
+        if place >= 0:
+            phrase = text[max(0, place - AROUND) : place + AROUND]
+            found.questions.append(replace(question, gold=frozenset({gold.partition("#")[0]}), phrases=(phrase,)))
+    return found
+
+
 def _earlier(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(turn["content"] for turn in row.get("history") or () if turn["role"] == "user")
 
@@ -189,7 +211,9 @@ def _earlier(row: dict[str, Any]) -> tuple[str, ...]:
 class Shelved:
     """A set in a knowledge base of its own, and the search over it."""
 
-    def __init__(self, folder: Path, model: Kept, documents: dict[str, list[Block]], tokens: int, overlap: int) -> None:
+    def __init__(
+        self, folder: Path, model: Kept, documents: dict[str, list[Block]], tokens: int, overlap: int, share: float = 1.0
+    ) -> None:
         originals = Originals(folder / "originals", 0, lambda point: None)
         originals.open()
         store, indexes = Store(folder / "knowledge.db"), Indexes()
@@ -214,11 +238,11 @@ class Shelved:
             )  # fmt: skip
             shelf.put(new, Job(**{**{key: getattr(job, key) for key in Job.__slots__}, "stage": "ready"}))
             self.chunks += len(chunks)
-        self._search = Search(store, indexes, model)
+        self.search = Search(store, indexes, model, share=share)
 
-    def ask(self, question: Question, mode: Mode) -> list[Passage]:
+    def ask(self, question: Question, mode: Mode, top: int = TOP) -> list[Passage]:
         """Return the passages found for a question."""
-        return self._search.find(BASE, question.text, TOP, question.earlier, mode=mode).passages
+        return self.search.find(BASE, question.text, top, question.earlier, mode=mode).passages
 
 
 def measures(questions: Sequence[Question], answers: Sequence[Sequence[tuple[str, str]]]) -> dict[str, float]:
@@ -280,19 +304,21 @@ def _whole(blocks: Sequence[Block]) -> str:
     return "\n\n".join(parts)
 
 
-def run(data: Path, model: Kept, name: str, most: int, plain: bool, tokens: int, overlap: int) -> dict[str, Any]:
+def run(
+    data: Path, model: Kept, name: str, most: int, plain: bool, cut: tuple[int, int], share: float, top: int
+) -> dict[str, Any]:
     """Return the figures of one set by mode."""
     found = corpus(data, name, most)
     figures: dict[str, Any] = {"documents": len(found.documents), "questions": len(found.questions)}
     with tempfile.TemporaryDirectory() as folder:
-        shelved = Shelved(Path(folder), model, found.documents, tokens, overlap)
+        shelved = Shelved(Path(folder), model, found.documents, *cut, share)
         figures["chunks"] = shelved.chunks
         model.encode([text for question in found.questions for text in (question.text, *question.earlier[-1:])])
         for mode in MODES:
             answers, spent = [], []
             for question in found.questions:
                 start = time.process_time()
-                passages = shelved.ask(question, mode)
+                passages = shelved.ask(question, mode, top)
                 spent.append(time.process_time() - start)
                 answers.append([(passage.source.name, passage.text) for passage in passages])
             figures[mode] = measures(found.questions, answers)
@@ -306,17 +332,23 @@ def main() -> None:
     """Run the sets that are asked for and print what was found, a line of JSON for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
     parser.add_argument("data", type=Path, help="the folder of the question sets")
-    parser.add_argument("sets", nargs="*", default=list(SETS), help=f"of {', '.join(SETS)}; default: all")
+    parser.add_argument(
+        "sets", nargs="*", default=list(SETS), help=f"of {', '.join(SETS)}, {ARTICLES}; default: all but the last"
+    )
     parser.add_argument("--cache", type=Path, required=True, help="the file in which vectors are kept")
     parser.add_argument("--questions", type=int, default=1500, help="of a larger set, a sample of this many")
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--overlap", type=int, default=20)
+    parser.add_argument("--top", type=int, default=TOP, help="passages asked for, of which one document may have its share")
+    parser.add_argument("--share", type=float, default=0.75, help="part of the passages that one document may have")
     parser.add_argument("--plain", action="store_true", help="also the pipeline of LangChain's tutorials")
     given = parser.parse_args()
     model = Kept(given.cache)
     model.load(lambda what, part: None)
     for name in given.sets:
-        figures = run(given.data, model, name, given.questions, given.plain, given.tokens, given.overlap)
+        figures = run(
+            given.data, model, name, given.questions, given.plain, (given.tokens, given.overlap), given.share, given.top
+        )
         print(json.dumps({"set": name, **figures}), flush=True)
 
 

@@ -13,6 +13,7 @@ Error tree::
     ├── EmptyBase               asked before anything was added
     ├── EmbedderNotReady        the embedding model is loading or could not be loaded
     ├── EmbedderMismatch        the base was made with another embedding model
+    ├── RerankerUnusable        the reranking model cannot be used, with the reason
     ├── StorageFull             the disk is full (or nearly); what is stored stays readable
     └── StoreInUse              another process holds this data folder
 """
@@ -78,6 +79,10 @@ class EmbedderNotReady(KnowledgeError):
 
 class EmbedderMismatch(KnowledgeError):
     """The vectors of this base were made by another embedding model than the one configured."""
+
+
+class RerankerUnusable(KnowledgeError):
+    """The reranking model cannot be used; the text names its folder and the reason."""
 
 
 class StorageFull(KnowledgeError):

@@ -26,12 +26,14 @@ LONGEST = 2000
 class Asked:
     """What is searched for: texts and what the vector of each counts, and terms and what each counts.
 
-    `text` is the question as a person may read it, with what was taken over from before.
+    `text` is the question as a person may read it, with what was taken over from before; `turns`: the question and what
+    was said before it, each with what its words count.
     """
 
     text: str
     texts: tuple[tuple[str, float], ...]
     words: dict[str, float]
+    turns: tuple[tuple[str, float], ...] = ()
 
 
 def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
@@ -42,4 +44,5 @@ def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
         for word in terms.terms(turn):
             words.setdefault(word, FADING**age * (JOINING if word in terms.FUNCTION_WORDS else 1.0))
     texts = ((question, 1.0), *((turn, FADING) for turn in before[:1]))
-    return Asked("\n".join((*before[:1], question)), texts, words)
+    turns = tuple((turn, FADING**age) for age, turn in enumerate((question, *before)))
+    return Asked("\n".join((*before[:1], question)), texts, words, turns)

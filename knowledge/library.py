@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knowledge import backup, base_rows, catalog, names, vector_rows, verify
+from knowledge.attribute_filter import Condition
 from knowledge.backup import Backup
 from knowledge.base import (
     BadName,
@@ -38,6 +39,7 @@ from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
+from knowledge.reranker import Reranker
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
 from knowledge.store import Store
@@ -83,6 +85,7 @@ class Library:
         self._indexes = Indexes()
         self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
+        self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._search = self._search_by(self._embedder)
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedders, read or _sandboxed, fault)
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
@@ -102,8 +105,11 @@ class Library:
     def open(self) -> None:
         """Claim the data folder, open what is kept, and take up unfinished jobs.
 
-        Raises `StoreInUse` when another process has it, `KnowledgeError` when it is damaged or cannot be written.
+        Raises `StoreInUse` when another process has it, `KnowledgeError` when it is damaged or cannot be written, and
+        `RerankerUnusable`.
         """
+        if self._reranker is not None:
+            self._reranker.check()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -124,7 +130,7 @@ class Library:
         self.state = "the embedding model is not loaded yet"
 
     def load(self, report: Report) -> None:
-        """Load the embedding model and the indexes; blocks for seconds. Raises `EmbedderNotReady` with the reason.
+        """Load the models and the indexes; blocks for seconds. Raises `EmbedderNotReady`, `RerankerUnusable` with the reason.
 
         `report` is told what is being done, and the part of it in [0, 1] where that is known.
         """
@@ -132,6 +138,8 @@ class Library:
             self.state = "the embedding model is loading"
             try:
                 self._embedder.load(report)
+                if self._reranker is not None:
+                    self._reranker.load(report)
                 self._fill(report)
                 self._rebuilds.resume()
             except Exception as error:
@@ -302,9 +310,10 @@ class Library:
         documents: Collection[int] | None = None,
         history: Sequence[str] = (),
         mode: Mode = "hybrid",
+        where: Condition | None = None,
     ) -> list[Passage]:
         """Return the passages that `find` finds."""
-        return self.find(base, query, top_k, documents, history, mode).passages
+        return self.find(base, query, top_k, documents, history, mode, where).passages
 
     def find(
         self,
@@ -314,15 +323,20 @@ class Library:
         documents: Collection[int] | None = None,
         history: Sequence[str] = (),
         mode: Mode = "hybrid",
+        where: Condition | None = None,
     ) -> Found:
         """Return up to `top_k` (at most 50) passages, the best first, and the question that was really searched for.
 
-        `documents`: the ids of those that count; None: all. `history`: what the same person said before, the oldest
-        first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
+        `documents`: the ids of those that count; None: all. `where`: of those only documents whose files' attributes
+        fulfil it (`knowledge.attribute_filter.condition` makes one). `history`: what the same person said before, the
+        oldest first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
         `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
         if not self.ready:
             raise EmbedderNotReady(self.state)
+        if where is not None:
+            matching = self.files.matching(base, where)
+            documents = matching if documents is None else matching & frozenset(documents)
         while True:
             made_by = self._made_by(base)
             search, by_words = self._search_of(base, made_by, mode)
@@ -354,7 +368,7 @@ class Library:
         return self._search_by(WordsOnly(made_by, dimension)), str(gone)
 
     def _search_by(self, model: Embedding) -> Search:
-        return Search(self._store, self._indexes, model)
+        return Search(self._store, self._indexes, model, self._reranker, self._settings.document_share)
 
     def rebuilds(self) -> list[Rebuild]:
         """Return the bases that another embedding model made than the present one, with what a rebuild would take.

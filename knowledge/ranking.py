@@ -5,6 +5,7 @@ embedding model is worth for this question. Then a second look at what the first
 two documents. Where passages are kept, it does not know. The figures behind each number are in docs/decisions.md.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +38,9 @@ TOGETHER = 2
 
 ALIKE = 0.6
 """Neighbours become one where the weaker scores this part of the better: one that is far weaker tells something else."""
+
+NEAR = 0.7
+"""Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
 
 Mode = Literal["hybrid", "dense", "lexical"]
 """By vector and words; for comparison, by one of them alone."""
@@ -117,18 +121,34 @@ def distinct(passages: Iterable[Passage]) -> Iterator[Passage]:
             yield passage
 
 
-def merged(passages: Iterable[Passage], wanted: int) -> list[Passage]:
-    """Return the best `wanted` passages; neighbours of one section that were both found are one, at the better's place."""
+def reranked(passages: Sequence[Passage], scores: Sequence[float]) -> list[Passage]:
+    """Return passages by the scores in [0, 1] that a reranker gave them, the best first."""
+    pairs = zip(passages, scores, strict=True)
+    again = [replace(one, score=score, scores={**one.scores, "rerank": score}) for one, score in pairs]
+    return sorted(again, key=lambda one: -one.score)
+
+
+def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
+    """Return the best `wanted` passages; neighbours of one section that were both found are one, at the better's place.
+
+    `share`: the part of them that one document may have, while others have passages that score nearly as much.
+    """
+    most = max(1, math.ceil(share * wanted))
     runs: list[list[Passage]] = []
+    waiting: list[Passage] = []
     for passage in passages:
         run = next((run for run in runs if len(run) < TOGETHER and any(_touch(one, passage) for one in run)), None)
         if run is not None:
             run.append(passage)
-        elif len(runs) < wanted:
-            runs.append([passage])
-        else:
+            continue
+        while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
+            runs.append([waiting.pop(0)])
+        if len(runs) == wanted:
             break
-    return [_joined(run) for run in runs]
+        held = sum(run[0].source == passage.source for run in runs)
+        (waiting.append(passage) if held >= most else runs.append([passage]))
+    runs += [[passage] for passage in waiting[: wanted - len(runs)]]
+    return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
 
 
 def _touch(one: Passage, other: Passage) -> bool:

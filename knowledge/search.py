@@ -4,18 +4,21 @@ Candidates are found by the cosine of their vectors and by the words they hold, 
 them. How passages are stored, vectors compared or words counted, it does not know.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
-from knowledge import catalog, followup, ranking
+from knowledge import catalog, followup, ranking, terms
 from knowledge.base import EmptyBase, Passage
 from knowledge.embeddings import Embedding, Vectors
+from knowledge.evidence import evidence
 from knowledge.followup import Asked
 from knowledge.index import Index, Indexes, Looked, Numbers
 from knowledge.ranking import Mode
+from knowledge.reranker import Reranking
 from knowledge.store import Store
 
 LARGEST = 50
@@ -30,6 +33,12 @@ SPARE = 8
 MOST = 2000
 """Candidates looked at, at most, however often the base repeats itself."""
 
+RERANKED = 24
+"""Passages that a reranker reads, at least: each costs it a pass through its model."""
+
+TELLING = 5
+"""The best passages, by which the evidence is measured."""
+
 RETRIES = 5
 """How often a search begins again because documents change under it."""
 
@@ -38,11 +47,15 @@ RETRIES = 5
 class Found:
     """The passages of a search, the best first, and the question as it was searched for, with what came from before.
 
-    `by_words`: why only the words were compared, "" where vectors were too.
+    `evidence`: how much they tell about it, in [0, 1] (`knowledge.evidence`). `milliseconds`: what it took, wall time, of
+    the "search" and, with a reranker, of that as "rerank". `by_words`: why only the words were compared, "" where vectors
+    were too.
     """
 
     passages: list[Passage]
     query: str
+    evidence: float = 0.0
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
     by_words: str = ""
 
 
@@ -51,19 +64,24 @@ class _Wanted:
     """A question made ready: its vector, words with what each counts, what the vector is worth, and where to look."""
 
     index: Index
+    asked: Asked
     vector: Vectors
-    words: Mapping[str, float]
+    familiar: float
     weight: float
     only: Numbers | None
 
 
 class Search:
-    """Searches the bases of a store by their indexes."""
+    """Searches the bases of a store by their indexes; `share`: see `ranking.merged`."""
 
-    def __init__(self, store: Store, indexes: Indexes, embedder: Embedding) -> None:
+    def __init__(
+        self, store: Store, indexes: Indexes, embedder: Embedding, reranker: Reranking | None = None, share: float = 1.0
+    ) -> None:
         self._store = store
         self._indexes = indexes
         self._embedder = embedder
+        self._reranker = reranker
+        self._share = share
 
     def find(
         self,
@@ -77,25 +95,41 @@ class Search:
         """Return up to `top_k` (at most 50) passages, the best first, no text twice, neighbours in one.
 
         `earlier`: what the same person said before, the oldest first. `documents`: the ids of those that count; None: all.
-        `mode` other than "hybrid" is for comparison: by one side alone, without second look, neighbours apart.
+        `mode` other than "hybrid" is for comparison: by one side alone, without second look and reranker, neighbours apart.
         Raises `UnknownBase`, `EmptyBase`, `EmbedderMismatch`, `EmbedderNotReady`. A blank query finds nothing.
         """
+        begin = time.perf_counter()
         number = self._checked(base)
         wanted = min(top_k, LARGEST)
         asked = followup.asked(query, earlier)
         if wanted < 1 or not query.strip():
             return Found([], asked.text)
         ready = self._ready(number, asked, documents, mode)
+        spent: dict[str, float] = {}
         count = max(POOL, wanted * 3 + SPARE)
         while True:
             candidates = self._candidates(ready, count)
             if mode == "hybrid":
-                found = ranking.merged(ranking.distinct(self._second_look(ready, candidates)), wanted)
+                found = self._chosen(ready, candidates, wanted, spent)
             else:
                 found = list(islice(ranking.distinct(candidates), wanted))
             if len(found) == wanted or len(candidates) < count or count >= MOST:
-                return Found(found, asked.text)
+                break
             count = min(count * 4, MOST)
+        told = evidence(asked.turns, found[:TELLING], ready.familiar)
+        spent["search"] = (time.perf_counter() - begin) * 1000
+        return Found(found, asked.text, told, spent)
+
+    def _chosen(self, ready: _Wanted, candidates: Sequence[Passage], wanted: int, spent: dict[str, float]) -> list[Passage]:
+        """Return the best passages after the second look, and the reranker's if there is one, whose time goes to `spent`."""
+        passages = ranking.distinct(self._second_look(ready, candidates))
+        if self._reranker is None:
+            return ranking.merged(passages, wanted, self._share)
+        some = list(islice(passages, max(RERANKED, ranking.TOGETHER * wanted)))
+        begin = time.perf_counter()
+        scores = self._reranker.scores(ready.asked.text, [_headed(passage) for passage in some])
+        spent["rerank"] = spent.get("rerank", 0.0) + (time.perf_counter() - begin) * 1000
+        return ranking.merged(ranking.reranked(some, scores), wanted, self._share)
 
     def _checked(self, base: str) -> int:
         """Return the base's id, if it can be searched with the present embedding model."""
@@ -115,8 +149,9 @@ class Search:
         if documents is not None:
             with self._store.read() as connection:
                 only = np.array(sorted(catalog.chunks_of(connection, documents)), dtype=np.int64)
-        weight = ranking.worth(mode, self._embedder.familiar(asked.texts[0][0]))
-        return _Wanted(self._indexes.of(base_id), vector / np.linalg.norm(vector), asked.words, weight, only)
+        familiar = self._embedder.familiar(asked.texts[0][0])
+        weight = ranking.worth(mode, familiar)
+        return _Wanted(self._indexes.of(base_id), asked, vector / np.linalg.norm(vector), familiar, weight, only)
 
     def _candidates(self, ready: _Wanted, count: int) -> list[Passage]:
         """Return the best passages by vector and by words, the best first, all as they are stored at one moment.
@@ -125,7 +160,7 @@ class Search:
         is found in place of the old one.
         """
         for _ in range(RETRIES):
-            looked = ready.index.look(ready.vector, ready.words, count, ready.only)
+            looked = ready.index.look(ready.vector, ready.asked.words, count, ready.only)
             with self._store.read() as connection:
                 rest = catalog.vectors_of(connection, [chunk for chunk in looked.lexical if chunk not in looked.dense])
                 scores = _scores(looked, rest, ready)
@@ -137,6 +172,11 @@ class Search:
 
     def _second_look(self, ready: _Wanted, passages: Sequence[Passage]) -> list[Passage]:
         return ranking.second_look(passages, ready.index.tells(ranking.asked_about(passages)))
+
+
+def _headed(passage: Passage) -> str:
+    """Return a passage as a reranker reads it: what it stands below, then its text."""
+    return f"{terms.title(passage.source.name, passage.locator.headings)}\n{passage.text}"
 
 
 def _scores(looked: Looked, rest: Mapping[int, Vectors], ready: _Wanted) -> dict[int, dict[str, float]]:

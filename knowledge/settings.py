@@ -20,6 +20,12 @@ class KnowledgeSettings(Settings):
         None,
         description="directory or hub id of a sentence-transformers model; unset: all-MiniLM-L6-v2 (English) from its package",
     )
+    reranker_path: str | None = Field(
+        None, description="folder of a cross-encoder (sentence-transformers) that orders what was found; unset: none"
+    )
+    document_share: float = Field(
+        0.75, gt=0, le=1, description="part of the passages found that one document may have, while others tell nearly as much"
+    )
     chunk_tokens: int = Field(200, ge=32, le=4096, description="longest passage, in tokens of the embedding model")
     chunk_overlap: int = Field(20, ge=0, le=1024, description="tokens that neighbouring passages share")
     max_file_size: int = Field(20, ge=1, le=1024, description="largest document, in MiB")

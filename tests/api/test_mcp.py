@@ -168,7 +168,7 @@ async def test_other_methods_and_labels(server: Live) -> None:
 
 @pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
 async def test_a_client_that_leaves_ends_the_answer(make: Callable[..., Any], version: str) -> None:
-    server: Live = await make(echo_delay=0.05)
+    server: Live = await make(echo_delay=0.05, min_evidence=0)
     server.fill()
     name = "io.modelcontextprotocol/"
     meta = {

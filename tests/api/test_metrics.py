@@ -1,10 +1,13 @@
 """Metrics: what happens is counted once, labels are bounded, and nobody without a key reads them."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from generation.base import Piece, Usage
 from tests.api.live import Live, Make
 from tests.assistant.conftest import until
 
@@ -89,3 +92,25 @@ async def test_keys_keep_metrics_to_those_who_have_one(make: Make) -> None:
     server = await make(api_key=("secret-key",))
     assert (await server.client.get("/metrics")).status_code == 401
     assert "chat_runs_active" in await metrics(server, authorization="Bearer secret-key")
+
+
+async def test_what_answers_from_documents_rest_on_is_counted(server: Live) -> None:
+    server.fill()
+    await server.ask(prompt="What does the red fox weigh?", langchain=True)
+    await server.ask(prompt="Who invented the steam engine?", langchain=True)
+    found = await metrics(server)
+    assert found["chat_document_answers_total{support=cited}"] == found["chat_document_answers_total{support=refused}"] == 1
+    assert found["chat_citations_invented_total"] == 0
+
+
+async def test_invented_citations_are_counted(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def inventing(*_: Any) -> AsyncGenerator[Piece, None]:
+        yield Piece("The fox weighs [7] seven kilograms [1, 9].")
+        yield Piece("", "stop", Usage(1, 1))
+
+    server.fill()
+    monkeypatch.setattr(server.echo, "stream", inventing)
+    answer = (await server.ask(prompt="What does the red fox weigh?", langchain=True)).json()
+    assert (answer["response"], answer["invalid_citations"]) == ("The fox weighs seven kilograms [1].", 2)
+    assert (answer["support"], answer["grounded"], answer["matched"]) == ("cited", True, [])
+    assert (await metrics(server))["chat_citations_invented_total"] == 2

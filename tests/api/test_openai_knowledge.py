@@ -168,4 +168,9 @@ def test_what_was_uploaded_is_cited_by_its_id(echo_server: Server) -> None:
             include=["file_search_call.results"],
         )
         assert response.output[0].results[0].file_id == response.output[1].content[0].annotations[0].file_id == file.id
+        for year, said in ((2026, ANSWER), (2025, "The documents do not tell.")):
+            client.vector_stores.files.update(vector_store_id=store.id, file_id=file.id, attributes={"year": 2026})
+            wanted = {"type": "eq", "key": "year", "value": year}
+            tools: Any = [SEARCH | {"vector_store_ids": [store.id], "filters": wanted}]
+            assert client.responses.create(model="echo", input=QUESTION, tools=tools).output_text == said
         client.vector_stores.delete(store.id)

@@ -177,7 +177,7 @@ async def test_a_bug_before_the_run_tells_nothing(server: Live, monkeypatch: pyt
     def broken(*_: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(server.library, "search", broken)
+    monkeypatch.setattr(server.library, "find", broken)
     answer = await server.ask(prompt="canary4711", langchain=True)
     assert answer.status_code == 500
     assert SECRET not in answer.text

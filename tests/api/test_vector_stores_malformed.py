@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from api import json_body
 from api.errors import BadRequest
-from api.vector_store_filter import condition
 from api.vector_store_request import ChangedStore, NewBatch, NewFile, NewStore, Searched
+from knowledge.attribute_filter import condition
 from tests.api.live import Live
 
 CANARY = "canary4711"

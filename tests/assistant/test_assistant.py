@@ -1,7 +1,7 @@
 """A question becomes a run; whatever can be refused is refused before that."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -9,8 +9,13 @@ import pytest
 from assistant.assistant import Question
 from assistant.errors import TooManyRuns
 from assistant.prompt import GROUNDED
+from assistant.refusal import NEAREST
+from assistant.rewriting import INSTRUCTION, TOKENS
 from assistant.run import Run
-from generation.base import Message, ModelNotReady, PromptTooLong, Sampling
+from assistant.support import Support
+from generation.base import Message, ModelNotReady, Piece, Prompt, PromptTooLong, Sampling, Usage
+from generation.echo_backend import EchoGenerator
+from generation.settings import GenerationSettings
 from knowledge.base import EmbedderNotReady, EmptyBase, UnknownBase
 from tests.assistant.conftest import House, ask, until
 
@@ -185,3 +190,135 @@ async def test_close_stops_the_engine(make: Make) -> None:
     await house.assistant.close()
     assert [run.state for run in runs] == ["failed"] * 3
     assert (echo.active_generations, house.assistant.runs.active) == (0, 0)
+
+
+FOREIGN = "Who invented the steam engine?"
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (FOREIGN, "The documents do not tell.\n\nNearest to the question:\n\n- animals.txt"),
+        ("谁发明了蒸汽机？", "文档中没有相关内容。\n\n与问题最接近的段落：\n\n- animals.txt"),
+    ],
+)
+async def test_what_the_documents_do_not_tell_is_said_without_asking_the_model(house: House, question: str, said: str) -> None:
+    house.fill()
+    run = await answer(house, ask(question, "knowledge"))
+    assert (run.text, run.state, run.finish_reason, run.usage) == (said, "finished", "stop", Usage(0, 0))
+    assert (run.refused, run.support, run.fitted) == (True, Support("refused"), None)
+    assert 0 < len(run.sources) <= NEAREST and run.evidence < house.assistant.settings.min_evidence
+    assert house.echo.generated_tokens_total == 0
+    assert idle(house)
+
+
+async def test_the_threshold_is_a_setting_and_0_asks_always(make: Make) -> None:
+    house = await make(min_evidence=0)
+    house.fill()
+    run = await answer(house, ask(FOREIGN, "knowledge"))
+    assert not run.refused and run.fitted is not None and house.echo.generated_tokens_total > 0
+
+
+async def test_only_answers_from_documents_are_refused(house: House) -> None:
+    house.fill()
+    assert (await answer(house, ask(FOREIGN))).text == f"You said: {FOREIGN}"
+    listed = await answer(house, ask(FOREIGN, "retrieval"))
+    assert not listed.refused and len(listed.sources) > 0 and listed.text.startswith("**animals.txt**")
+
+
+async def test_a_question_about_the_documents_themselves_is_not_refused(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask("Summarise these documents.", "knowledge"))
+    assert not run.refused and run.evidence == 1
+
+
+async def test_an_answer_tells_what_it_rests_on(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask("What does the blue whale weigh?", "knowledge"))
+    assert run.support == Support("cited", (1,), (), 0, 1)
+    assert (await answer(house, ask("hello"))).support is None
+    assert (await answer(house, ask("fox", "retrieval"))).support is None
+
+
+class Rewriter(EchoGenerator):
+    """An engine that rewrites with these words, and else echoes; `asked` keeps what it was asked to rewrite."""
+
+    def __init__(self, words: str, delay: float = 0.0) -> None:
+        super().__init__(GenerationSettings(backend="echo"))
+        self.words, self.delay, self.asked = words, delay, list[Prompt]()
+
+    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece, None]:
+        if prompt.messages[0].content != INSTRUCTION:
+            async for piece in super().stream(prompt, sampling):
+                yield piece
+            return
+        assert (sampling.max_tokens, sampling.temperature) == (TOKENS, 0)
+        self.asked.append(prompt)
+        await asyncio.sleep(self.delay)
+        yield Piece(self.words)
+        yield Piece("", "stop", Usage(1, 1))
+
+
+HISTORY = (Message("user", "What does the red fox weigh?"), Message("assistant", "Seven kilograms [1]."))
+
+
+async def with_rewriter(make: Make, rewriter: Rewriter, **values: Any) -> House:
+    house: House = await make(rewrite="engine", **values)
+    house.engine._generator = rewriter
+    house.fill()
+    return house
+
+
+async def test_a_follow_up_is_rewritten_by_the_engine(make: Make) -> None:
+    rewriter = Rewriter('"What does the red fox eat?"')
+    house = await with_rewriter(make, rewriter)
+    run = await answer(house, ask("And what does it eat?", "knowledge", HISTORY))
+    assert (run.query, run.rewritten) == ("What does the red fox eat?", "engine")
+    assert "fox" in run.sources[0].text
+    assert rewriter.asked[0].messages[1].content == (
+        "user: What does the red fox weigh?\nassistant: Seven kilograms [1].\nLast question: And what does it eat?"
+    )
+    alone = await answer(house, ask("What does the blue whale weigh?", "knowledge"))
+    assert (alone.query, alone.rewritten, len(rewriter.asked)) == ("What does the blue whale weigh?", "", 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "delay"),
+    [
+        ("What does the red fox eat?", 60.0),
+        ("", 0.0),
+        ("Foxes are omnivores and hunt mice, berries, eggs and beetles.", 0.0),
+        ("What does\nthe red fox eat?", 0.0),
+        ("fox eat " * 100, 0.0),
+    ],
+)
+async def test_nonsense_and_slowness_leave_the_rule(make: Make, words: str, delay: float) -> None:
+    house = await with_rewriter(make, Rewriter(words, delay), rewrite_seconds=0.5)
+    run = await answer(house, ask("And what does it eat?", "knowledge", HISTORY))
+    assert (run.query, run.rewritten) == ("What does the red fox weigh?\nAnd what does it eat?", "rule")
+    assert idle(house)
+
+
+async def test_the_rule_asks_no_engine(make: Make) -> None:
+    house = await make()
+    house.fill()
+    run = await answer(house, ask("And what does it eat?", "retrieval", HISTORY))
+    assert (run.query, run.rewritten) == ("What does the red fox weigh?\nAnd what does it eat?", "rule")
+    assert house.echo.generated_tokens_total == 0
+
+
+async def test_rewriting_waits_for_its_turn_but_not_for_ever(make: Make) -> None:
+    house = await with_rewriter(make, Rewriter("What does the red fox eat?"), rewrite_seconds=0.05, max_running=1)
+    house.engine._generator._delay = 0.01  # type: ignore[union-attr]
+    first = await house.assistant.ask(ask("[[count 4000]]"))
+    await first.begun()
+    run = await house.assistant.ask(ask("And what does it eat?", "retrieval", HISTORY))
+    assert run.rewritten == "rule"
+    first.cancel()
+    await first.stopped()
+
+
+async def test_without_a_model_the_rule_rewrites(make: Make) -> None:
+    house = await make(load=False, backend="transformers", model_path="none", rewrite="engine")
+    house.fill()
+    assert (await answer(house, ask("And what does it eat?", "retrieval", HISTORY))).rewritten == "rule"

@@ -67,3 +67,25 @@ def test_other_sections_other_documents_and_third_neighbours_stay_apart() -> Non
     run = [passage(n, f"text{n}", 0.9, "A", 1) for n in range(1, 4)]
     assert [one.text for one in ranking.merged(run, 5)] == ["text1\ntext2", "text3"]
     assert len(ranking.merged([passage(n * 3, "t", 0.9) for n in range(9)], 4)) == 4
+
+
+def test_one_document_has_its_share_while_others_tell_nearly_as_much() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
+    other = [passage(60, "other", 0.7, document=2), passage(70, "third", 0.65, document=3)]
+    found = ranking.merged([*flood, *other], 4, 0.5)
+    assert [one.source.document_id for one in found] == [1, 1, 2, 3]
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert [one.source.document_id for one in ranking.merged([*flood, *other], 4)] == [1] * 4
+
+
+def test_a_document_alone_or_far_better_than_all_others_is_not_capped() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
+    assert len(ranking.merged(flood, 4, 0.5)) == 4
+    weak = passage(60, "weak", 0.9 * ranking.NEAR - 0.1, document=2)
+    assert [one.source.document_id for one in ranking.merged([*flood, weak], 4, 0.5)] == [1] * 4
+    assert len(ranking.merged([flood[0], weak], 1, 0.1)) == 1
+
+
+def test_what_a_reranker_says_is_the_score() -> None:
+    found = ranking.reranked([passage(1, "a", 0.9), passage(2, "b", 0.5)], [0.1, 0.7])
+    assert [(one.chunk_id, one.score, one.scores["rerank"]) for one in found] == [(2, 0.7, 0.7), (1, 0.1, 0.1)]

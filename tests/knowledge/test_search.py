@@ -1,11 +1,14 @@
 """Search: the nearest first, no text twice, errors that say what to do."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from knowledge.attribute_filter import condition
 from knowledge.base import EmbedderMismatch, EmbedderNotReady, EmptyBase, UnknownBase
 from knowledge.embeddings import Embedder
+from knowledge.file_base import Wish
 from knowledge.library import Library
 from knowledge.search import LARGEST
 from tests.knowledge.conftest import Make, finish
@@ -123,3 +126,30 @@ def test_the_real_model_finds_the_answer_to_a_question(tmp_path_factory: pytest.
     found = library.search("default", "Which tree loses its foliage when summer is over?", 2)
     assert found[0].source.name == "trees.txt" and "oak" in found[0].text
     library.close()
+
+
+def test_only_documents_whose_attributes_are_wanted_are_found(library: Library) -> None:
+    for name, year in (("old", 2020.0), ("new", 2025.0)):
+        file = library.files.upload(f"{name}.txt", (f"The {name} lighthouse counts ships.".encode(),), "assistants")
+        library.files.put("default", [Wish(file.id, {"year": year})])
+    put(library, bare="The bare lighthouse counts ships.")
+    since = condition({"type": "gte", "key": "year", "value": 2024})
+
+    def names(**more: Any) -> set[str]:
+        return {passage.source.name for passage in library.search("default", "lighthouse ships", 9, **more)}
+
+    assert names() == {"old.txt", "new.txt", "bare.txt"}
+    assert names(where=since) == {"new.txt"}
+    ids = {document.name: document.id for document in library.documents("default")}
+    assert names(where=since, documents=[ids["old.txt"], ids["new.txt"]]) == {"new.txt"}
+    assert names(where=since, documents=[ids["old.txt"]]) == set()
+    assert names(where=condition({"type": "eq", "key": "year", "value": 1})) == set()
+
+
+def test_the_evidence_tells_a_question_about_something_else(library: Library) -> None:
+    put(library, a="The lighthouse keeper counts ships.", b="Foxes sleep by day.")
+    own = library.find("default", "Who counts the ships?", 2)
+    other = library.find("default", "When was the steam engine invented?", 2)
+    assert 1 >= own.evidence > 0.5 > 0.2 > other.evidence >= 0
+    assert own.milliseconds["search"] > 0 and "rerank" not in own.milliseconds
+    assert library.find("default", " ", 2).evidence == 0
