@@ -18,6 +18,7 @@ from generation.base import Generator, Message, NotSupported, Piece, Sampling, U
 from generation.engine import Engine
 from knowledge.base import Passage
 from knowledge.library import Library
+from knowledge.search import Found
 
 Mode = Literal["chat", "retrieval", "knowledge"]
 
@@ -75,32 +76,34 @@ class Assistant:
         await self.runs.close()
         await self.engine.close()
 
-    async def _retrieve(self, question: Question) -> list[Passage]:
+    async def _retrieve(self, question: Question) -> Found:
         top_k = question.top_k or self.settings.top_k
         earlier = [message.content for message in question.messages[:-1] if message.role == "user"]
-        return await asyncio.to_thread(self.library.search, question.base, question.text, top_k, history=earlier)
+        return await asyncio.to_thread(self.library.find, question.base, question.text, top_k, history=earlier)
 
     async def _list(self, question: Question, asked: float) -> Run:
         self.runs.check_open()
-        passages = await self._retrieve(question)
-        run = Run(question.mode, None, passages, question.principal, asked)
-        self.runs.start_now(run, _listing(passages))
+        found = await self._retrieve(question)
+        run = Run(question.mode, None, found.passages, question.principal, asked)
+        run.searched = found.query
+        self.runs.start_now(run, _listing(found.passages))
         return run
 
     async def _answer(self, question: Question, asked: float) -> Run:
         """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
         generator, grounded = self.engine.generator, question.mode == "knowledge"
         _check(question, generator)
-        passages = await self._retrieve(question) if grounded else []
+        found = await self._retrieve(question) if grounded else Found([], "")
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
         if question.raw:
             fitted = await asyncio.to_thread(fit_raw, generator, question.text, wanted)
         else:
             turns, keep = question.messages, not question.truncate
-            fitted = await asyncio.to_thread(fit, generator, turns, passages, wanted, grounded, keep)
+            fitted = await asyncio.to_thread(fit, generator, turns, found.passages, wanted, grounded, keep)
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
+        run.searched = found.query
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
         self.runs.start(run, generator.stream(fitted.prompt, sampling))
         return run

@@ -35,6 +35,7 @@ from knowledge.originals import MIB, Originals, Received
 from knowledge.ranking import Mode
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
+from knowledge.sources import Sources
 from knowledge.store import Store
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Library:
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedder, read or _sandboxed, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
+        self.sources = Sources(settings, self._store, self._originals)
 
     @property
     def ready(self) -> bool:

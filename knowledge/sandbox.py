@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,26 @@ def read(path: Path, name: str, settings: "KnowledgeSettings", report: PageRepor
     Calls `report(page, pages)` in this thread while reading. Raises `UnsupportedFormat`, `UnreadableFile` or
     `Cancelled`; whichever way it ends, the child is dead and reaped.
     """
-    child = start(target_for(name), path, settings)
-    found, memory = _Found(settings.max_characters, report), _Memory(child.pid)
-    closed = False
+    found = _Found(settings.max_characters, report)
+    _follow(start(target_for(name), path, settings), found, settings, cancelled)
+    return found.extract()
+
+
+def ask(target: str, path: Path, arguments: Sequence[Any], settings: "KnowledgeSettings") -> list[Any]:
+    """Return the one line that `target` ("module:function") answers about the file at `path`; raises `UnreadableFile`.
+
+    What is in the line, the child may have been made to say by the file: whoever asks checks it.
+    """
+    answer = _Answer()
+    _follow(start(target, path, settings, arguments), answer, settings, threading.Event())
+    return answer.values
+
+
+def _follow(
+    child: subprocess.Popen[bytes], found: "_Found | _Answer", settings: "KnowledgeSettings", cancelled: threading.Event
+) -> None:
+    """Give all lines of the child to `found`; whichever way it ends, the child is dead and reaped."""
+    memory, closed = _Memory(child.pid), False
     try:
         for line in _lines(child, settings.parse_seconds, cancelled, memory):
             found.take(line)
@@ -57,10 +74,9 @@ def read(path: Path, name: str, settings: "KnowledgeSettings", report: PageRepor
         status = _stop(child, patience=1.0 if closed else 0.0)
     if not found.whole:
         raise _ended(status, memory.peak, settings)
-    return found.extract()
 
 
-def start(target: str, path: Path, settings: "KnowledgeSettings") -> subprocess.Popen[bytes]:
+def start(target: str, path: Path, settings: "KnowledgeSettings", arguments: Sequence[Any] = ()) -> subprocess.Popen[bytes]:
     """Start the child that reads `path` by `target` ("module:function"); its standard output is the pipe to read."""
     job = {
         "target": target,
@@ -69,6 +85,7 @@ def start(target: str, path: Path, settings: "KnowledgeSettings") -> subprocess.
         "parent": os.getpid(),
         "memory": settings.parse_memory,
         "seconds": min(CPU_SECONDS, settings.parse_seconds),
+        "arguments": list(arguments),
     }
     return subprocess.Popen(
         # -I -S: neither the environment nor a site file runs code before the limits stand; `search` replaces site.
@@ -188,6 +205,27 @@ class _Found:
         if not any(block.text.strip() for block in self._blocks):
             raise UnreadableFile("empty", "the file holds no text")
         return Extract(tuple(self._blocks), self._pages, self._warnings)
+
+
+class _Answer:
+    """The line that a child answers with; what it tells of its way there is left out."""
+
+    def __init__(self) -> None:
+        self.whole = False
+        self.values: list[Any] = []
+
+    def take(self, line: bytes) -> None:
+        """Take in one line; raises the `UnreadableFile` it tells of."""
+        try:
+            values = json.loads(line)
+            kind = values[0]
+            told = None if kind != "error" else _told(*map(str, values[1:3]))
+        except (ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
+            raise UnreadableFile("broken", "reading it gave an answer that could not be understood") from error
+        if told is not None:
+            raise told
+        if kind != "page":
+            self.values, self.whole = values, True
 
 
 def block_of(values: list[Any]) -> Block:

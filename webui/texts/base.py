@@ -68,6 +68,19 @@ class Texts:
     page: str
     line: str
     lines: str
+    searched_for: str
+    open_source: str
+    source_opening: str
+    source_page: str
+    source_previous: str
+    source_next: str
+    source_earlier: str
+    source_later: str
+    source_lost: str
+    source_lost_page: str
+    source_gone: str
+    source_failed: str
+    source_original: str
     saw: str
     saw_nothing: str
     saw_retrieval: str
