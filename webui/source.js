@@ -30,7 +30,7 @@ const SOURCE = (() => {
     const [base, file, page, line, headings] = JSON.parse(decodeURIComponent(link.getAttribute("href").slice("#source/".length)));
     const own = (number += 1), address = `${WORDS.root}/v1/vector_stores/${encodeURIComponent(base)}/files/${encodeURIComponent(file)}`;
     title.textContent = link.textContent;
-    place.textContent = card.querySelector(".place")?.textContent || "";
+    place.textContent = card.querySelector(".place")?.textContent || headings.join(" › ");
     say(words.opening, "");
     tools.replaceChildren();
     body.replaceChildren();
@@ -40,6 +40,7 @@ const SOURCE = (() => {
       const answer = await fetch(`${address}/source`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
       const found = await answer.json();
       if (own !== number) return;
+      if (answer.ok) title.textContent = found.name;
       if (!answer.ok) return say(answer.status === 404 ? words.gone : fill(words.failed, found.error?.message || answer.status), "bad");
       if (found.pages) place.textContent = headings.join(" › "); // the page is told beside the arrows
       found.pages ? showPages(found, address, own) : showText(found);

@@ -63,14 +63,18 @@ def _counts(counts: TokenCounts) -> dict[str, int]:
     return {part: getattr(counts, part) for part in PARTS}
 
 
-def opener(card: SourceCard, texts: Texts) -> str:
-    """Return the name of a card's document as a link that opens it at the passage; `page.js` reads what stands in it."""
+def opener(card: SourceCard, texts: Texts, label: str = "") -> str:
+    """Return a link that opens a card's document at the passage; `source.js` reads what stands in it.
+
+    `label`: what it says, as HTML; "": the name of the document.
+    """
+    label = label or flat(card["name"])
     if not card.get("file"):
-        return flat(card["name"])
+        return label
     lines = card["lines"]
     where = [card["base"], card["file"], card["page"], lines[0] if lines else None, card["headings"]]
     href = quote(json.dumps(where, ensure_ascii=False, separators=(",", ":")), safe="")
-    return f'<a class="open" href="#source/{href}" title="{flat(texts.open_source)}">{flat(card["name"])}</a>'
+    return f'<a class="open" href="#source/{href}" title="{flat(texts.open_source)}">{label}</a>'
 
 
 def passage(text: str) -> str:

@@ -1,7 +1,6 @@
 """A citation opens its document: boxes on the page of a PDF, marks in text; only within its base, and honest when lost."""
 
 import io
-from collections.abc import Iterator
 
 import pypdfium2
 import pytest
@@ -21,7 +20,7 @@ LONG = "\n\n".join(f"Paragraph {number} tells of tree number {number} in the orc
 
 
 @pytest.fixture
-def library(make: Make) -> Iterator[Library]:
+def library(make: Make) -> Library:
     return make(read=sandbox.read)
 
 

@@ -96,7 +96,8 @@ async def test_cited_cards_come_first_and_the_rest_is_named() -> None:
 
 async def test_a_card_opens_its_source_and_tells_nothing_that_is_markup() -> None:
     turn = await finished("So it is [2].")
-    turn["sources"][0].update(base="b ase", file="file-1", headings=['"><b>'], name="<i>.md")
+    first = turn["sources"][0]
+    turn["sources"][0] = {**first, "base": "b ase", "file": "file-1", "headings": ['"><b>'], "name": "<i>.md"}
     html = sources.cards(turn, "k", EN)
     assert html.count('class="open"') == 1  # the others' documents have no file
     assert "<b>" not in html and "<i>" not in html
