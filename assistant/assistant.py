@@ -85,7 +85,7 @@ class Assistant:
         self.runs.check_open()
         found = await self._retrieve(question)
         run = Run(question.mode, None, found.passages, question.principal, asked)
-        run.searched = found.query
+        run.query = found.query
         self.runs.start_now(run, _listing(found.passages))
         return run
 
@@ -103,7 +103,7 @@ class Assistant:
         if generator is not self.engine.generator:  # changed meanwhile; the prompt is in the old one's tokens
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
-        run.searched = found.query
+        run.query = found.query
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
         self.runs.start(run, generator.stream(fitted.prompt, sampling))
         return run

@@ -56,8 +56,8 @@ class Run:
         count: Callable[[str], int] | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(18)
-        self.searched = ""
-        """What was searched for, where a search was made: the question with what it takes from those before it."""
+        self.query = ""
+        """The question as it was searched for, with what it takes from those before it; "": nothing was searched for."""
         self.mode, self.fitted, self.sources, self.principal = mode, fitted, tuple(sources), principal
         self.state: State = "waiting"
         self.finish_reason: FinishReason | None = None

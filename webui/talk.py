@@ -56,7 +56,7 @@ class Turn(TypedDict):
 def asked(question: str, run: Run) -> Turn:
     """Return the turn of a run that has just begun."""
     cards = [card(passage) for passage in run.sources]
-    searched = "" if run.searched.split() == question.split() else " · ".join(filter(None, run.searched.split("\n")))
+    searched = "" if run.query.split() == question.split() else " · ".join(filter(None, run.query.split("\n")))
     return {**refused(question, run.mode, ""), "run": run.id, "state": run.state, "sources": cards, "searched": searched}
 
 

@@ -108,7 +108,7 @@ async def test_a_card_opens_its_source_and_tells_nothing_that_is_markup() -> Non
 async def test_the_query_is_told_where_it_is_not_the_question() -> None:
     run = Run("knowledge", FITTED, PASSAGES)
     for searched, told in (("why?", ""), (" why?\n", ""), ("who <built> it?\nwhy?", "who &lt;built&gt; it? · why?")):
-        run.searched = searched
+        run.query = searched
         html = sources.cards(talk.asked("why?", run), "k", EN)
         assert ("Searched for" in html) == bool(told) and told in html
     old = talk.asked("why?", run)
