@@ -100,7 +100,7 @@ class LangChainTab:
 
     def _place_drop(self) -> None:
         texts = self._texts
-        label = texts.drop.format(self._settings.max_file_size)
+        label = texts.drop.format(", ".join(_formats()), self._settings.max_file_size)
         self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=148)
         self.vectorize = gr.Button(texts.vectorize_none, variant="primary", interactive=False, elem_id="vectorize")
 
@@ -222,3 +222,9 @@ class LangChainTab:
                     self._library.retry(job.id)
         elif verb == "dismiss":
             self._library.dismiss(base)
+
+
+def _formats() -> list[str]:
+    """Return the formats that are read, each by its usual ending."""
+    usual = {target: suffix.removeprefix(".") for suffix, target in reversed(LOADERS.items())}
+    return list(reversed(usual.values()))

@@ -20,6 +20,7 @@ NEAR = 400
 ENOUGH = 0.5
 """A passage is located where this part of its letters is found."""
 
+CLOSING = ".!?…。！？；;:：\"'”’」』)]）】"
 _PIECES = re.compile(r"\n+|\s*\|\s*|(?<=[.!?…])\s+|(?<=[。！？；])")
 
 Span = tuple[int, int]
@@ -50,7 +51,16 @@ def locate(quote: str, text: str, near: int = 0) -> Located:
     found = [(whole, whole + len(wanted))] if whole >= 0 else list(_pieces(quote, held, start))
     joined = _joined(sorted(found))
     part = sum(end - begin for begin, end in joined) / len(wanted)
-    return Located(tuple((places[begin], places[end - 1] + 1) for begin, end in joined), min(1.0, part))
+    spans = [(places[begin], places[end - 1] + 1) for begin, end in joined]
+    return Located(tuple((begin, _ended(text, end, quote)) for begin, end in spans), min(1.0, part))
+
+
+def _ended(text: str, end: int, quote: str) -> int:
+    """Return the end of a span with the signs that end a sentence, where the passage ends with signs, too."""
+    ends = not quote.rstrip()[-1:].isalnum()
+    while ends and end < len(text) and text[end] in CLOSING:
+        end += 1
+    return end
 
 
 def _letters(text: str) -> tuple[str, "array[int]"]:

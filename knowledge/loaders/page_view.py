@@ -25,6 +25,8 @@ SAME_LINE = 0.4
 """Boxes are of one line where they share this part of the lower one's height,"""
 GAP = 1.5
 """and the next begins within this many heights of the line: a wider gap divides columns and cells."""
+HIDDEN = 0.5
+"""A box that is lower than this part of the usual one holds no text that anybody reads."""
 WHOLE = 0.95
 """A passage of which this part was found needs no further page."""
 
@@ -87,7 +89,7 @@ def _on_page(document: Any, index: int, quote: str) -> tuple[Located, list[list[
     located = locate(quote, "".join(chr(code) if code <= 0x10FFFF else " " for code in codes))
     boxes = [box for begin, end in located.spans for box in _boxes(page, text_page, begin, end - begin)]
     width, height = page.get_size()
-    return located, _lines(boxes, height / max(width, 1.0))[:MOST_BOXES]
+    return located, _seen(_lines(boxes, height / max(width, 1.0)))[:MOST_BOXES]
 
 
 def _boxes(page: Any, text_page: Any, start: int, length: int) -> Iterator[list[float]]:
@@ -114,6 +116,12 @@ def _lines(boxes: list[list[float]], shape: float) -> list[list[float]]:
         else:
             lines.append(box)
     return lines
+
+
+def _seen(boxes: list[list[float]]) -> list[list[float]]:
+    """Return boxes without those that are far lower than the usual one: of marks that a program has hidden in the page."""
+    usual = sorted(box[3] - box[1] for box in boxes)[len(boxes) // 2] if boxes else 0.0
+    return [box for box in boxes if box[3] - box[1] >= HIDDEN * usual]
 
 
 def _place(page: Any, x: float, y: float) -> tuple[float, float]:

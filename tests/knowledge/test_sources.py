@@ -86,7 +86,7 @@ def test_markdown_opens_below_its_heading(library: Library) -> None:
     picking, storing = (one for one in passages if "September" in one.text)
     for passage, heading, line in ((picking, "Picking", 7), (storing, "Storing", 11)):
         source = opened(library, passage)
-        assert source.found and marked(source) == ["Apples are picked in September"]
+        assert source.found and marked(source) == ["Apples are picked in September."]
         held = next(part for part in source.text if part.marks)
         assert held.headings[-1] == heading and held.line == line
 

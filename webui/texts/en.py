@@ -27,7 +27,7 @@ TEXTS = Texts(
     },
     welcome="Ask your own documents",
     welcome_steps=(
-        "Open the tab LangChain and drop txt, md, docx or pdf files.",
+        "Open the tab LangChain and drop your documents there.",
         "Press Vectorize and wait until they are ready.",
         "Ask here, and read the answer with its sources.",
     ),
@@ -130,7 +130,7 @@ TEXTS = Texts(
     cancel="cancel",
     delete_base="delete this base",
     base_facts="documents: {} · passages: {}",
-    drop="Drop txt, md, docx or pdf files here, or click to choose them. Up to {} MB each.",
+    drop="Drop documents here, or click to choose them: {}. Up to {} MB each.",
     vectorize_one="Vectorize 1 file",
     vectorize="Vectorize {} files",
     vectorize_none="Vectorize",

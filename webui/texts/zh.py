@@ -23,7 +23,7 @@ TEXTS = Texts(
     modes={"chat": "对话：仅模型", "knowledge": "知识：模型加文档", "retrieval": "检索：仅段落"},
     welcome="向您自己的文档提问",
     welcome_steps=(
-        "打开 LangChain 标签页，拖入 txt、md、docx 或 pdf 文件。",
+        "打开 LangChain 标签页，拖入您的文档。",
         "点击“向量化”，等待处理完成。",
         "回到这里提问，阅读带来源的回答。",
     ),
@@ -120,7 +120,7 @@ TEXTS = Texts(
     cancel="取消",
     delete_base="删除知识库",
     base_facts="{} 个文档 · {} 个段落",
-    drop="将 txt、md、docx 或 pdf 文件拖到这里，或点击选择。每个文件不超过 {} MB。",
+    drop="将文档拖到这里，或点击选择：{}。每个文件不超过 {} MB。",
     vectorize_one="向量化 1 个文件",
     vectorize="向量化 {} 个文件",
     vectorize_none="向量化",

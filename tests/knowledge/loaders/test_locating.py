@@ -15,7 +15,7 @@ def shown(quote: str, text: str, near: int = 0) -> list[str]:
     ("quote", "marked"),
     [
         ("the ORCHARD has two hundred trees", "The orchard\nhas two hun-\ndred trees"),
-        ("Apples are picked in Sepflember.", "Apples are picked in Sep\ufb02ember"),
+        ("Apples are picked in Sepflember.", "Apples are picked in Sep\ufb02ember."),
         ("每箱 苹果 重十八公斤", "每箱苹果重十八公斤"),
     ],
 )
