@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from api import vector_store_file_routes, vector_store_routes
+from api import source_routes, vector_store_file_routes, vector_store_routes
 from api.errors import BadRequest
 from api.files_page import PageQuery, page, parameters, read
 from api.files_upload import MIB, receive
@@ -96,6 +96,7 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
     whole.include_router(router)
     whole.include_router(vector_store_routes.routes(assistant))
     whole.include_router(vector_store_file_routes.routes(assistant))
+    whole.include_router(source_routes.routes(assistant))
     return whole
 
 

@@ -45,10 +45,10 @@ class Watcher(Protocol):
 class Run:
     """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended. Times: seconds, monotonic.
 
-    `query` is the question as it was searched for ("": nothing was), `rewritten` by whom it was made so ("": as it was
-    asked), `evidence` how much the passages tell about it, in [0, 1]. `support` is what an answer from documents rests on,
-    once it has ended; with `refused` the answer is that they do not tell, and no model was asked. `count` returns the
-    tokens of a text, for an answer that is ended before it tells its usage.
+    `query` is the question as it was searched for, with what it takes from those before it ("": nothing was), `rewritten`
+    by whom it was made so ("": as it was asked), `evidence` how much the passages tell about it, in [0, 1]. `support` is
+    what an answer from documents rests on, once it has ended; with `refused` the answer is that they do not tell, and no
+    model was asked. `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
     """
 
     def __init__(

@@ -37,11 +37,13 @@ from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.originals import MIB, Originals, Received
+from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
 from knowledge.reranker import Reranker
 from knowledge.search import Found, Search
 from knowledge.shelf import Shelf
+from knowledge.sources import Sources
 from knowledge.store import Store
 from knowledge.verify import Finding
 
@@ -91,6 +93,8 @@ class Library:
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
+        self.sources = Sources(settings, self._store, self._originals)
+        self.question_files = QuestionFiles(folder / "evaluation")
 
     @property
     def ready(self) -> bool:
@@ -213,9 +217,10 @@ class Library:
 
     def delete(self, name: str) -> None:
         """Remove a knowledge base with all it holds; in place of the one named "default" there is a new, empty one."""
-        number = self._base(name)
+        number, token = self._base(name), self.card(name).id
         self._shelf.clear(number, keep=names.same(name) == catalog.DEFAULT)
         self._ingest.stop_base(number)
+        self.question_files.forget(token)
 
     def add(self, base: str, name: str, data: bytes) -> Job:
         """Hand in a file: safe on the disk when this returns, in the base when its job is ready.

@@ -50,8 +50,7 @@ def read(path: Path, name: str, settings: "KnowledgeSettings", report: PageRepor
     Calls `report(page, pages)` in this thread while reading. Raises `UnsupportedFormat`, `UnreadableFile` or
     `Cancelled`; whichever way it ends, the children are dead and reaped.
     """
-    usual = Limits(settings.parse_seconds, min(CPU_SECONDS, settings.parse_seconds), "--parse-seconds")
-    extract = run(Task(target_for(name), path, usual), settings, report, cancelled)
+    extract = run(Task(target_for(name), path, usual(settings)), settings, report, cancelled)
     arguments = recognition.arguments(extract, settings)
     failure = ""
     if arguments is not None:
@@ -84,11 +83,32 @@ class Task:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+def usual(settings: "KnowledgeSettings") -> "Limits":
+    """Return the limits for all that is not known to take longer."""
+    return Limits(settings.parse_seconds, min(CPU_SECONDS, settings.parse_seconds), "--parse-seconds")
+
+
 def run(task: Task, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
     """Return what one child finds; raises as `read` does."""
+    found = _Found(settings.max_characters, report)
+    _follow(task, found, settings, cancelled)
+    return found.extract()
+
+
+def ask(target: str, path: Path, settings: "KnowledgeSettings", /, **arguments: Any) -> list[Any]:
+    """Return the one line that `target` ("module:function") answers about the file at `path`; raises `UnreadableFile`.
+
+    What is in the line, the child may have been made to say by the file: whoever asks checks it.
+    """
+    answer = _Answer()
+    _follow(Task(target, path, usual(settings), arguments), answer, settings, threading.Event())
+    return answer.values
+
+
+def _follow(task: Task, found: "_Found | _Answer", settings: "KnowledgeSettings", cancelled: threading.Event) -> None:
+    """Give all lines of a child to `found`; whichever way it ends, the child is dead and reaped."""
     child = start(task, settings)
-    found, memory = _Found(settings.max_characters, report), _Memory(child.pid)
-    closed = False
+    memory, closed = _Memory(child.pid), False
     try:
         for line in _lines(child, task.limits, cancelled, memory):
             found.take(line)
@@ -97,7 +117,6 @@ def run(task: Task, settings: "KnowledgeSettings", report: PageReport, cancelled
         status = _stop(child, patience=1.0 if closed else 0.0)
     if not found.whole:
         raise _ended(status, memory.peak, task.limits, settings)
-    return found.extract()
 
 
 def start(task: Task, settings: "KnowledgeSettings") -> subprocess.Popen[bytes]:
@@ -228,6 +247,27 @@ class _Found:
     def extract(self) -> Extract:
         """Return the whole."""
         return Extract(tuple(self._blocks), self._pages, self._warnings, self._pictures)
+
+
+class _Answer:
+    """The line that a child answers with; what it tells of its way there is left out."""
+
+    def __init__(self) -> None:
+        self.whole = False
+        self.values: list[Any] = []
+
+    def take(self, line: bytes) -> None:
+        """Take in one line; raises the `UnreadableFile` it tells of."""
+        try:
+            values = json.loads(line)
+            kind = values[0]
+            told = None if kind != "error" else _told(*map(str, values[1:3]))
+        except (ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
+            raise UnreadableFile("broken", "reading it gave an answer that could not be understood") from error
+        if told is not None:
+            raise told
+        if kind != "page":
+            self.values, self.whole = values, True
 
 
 def block_of(values: list[Any]) -> Block:

@@ -25,6 +25,7 @@ ROOMS_OF = {
     "prometheus_client": {"api"},
     "pypdf": {"knowledge"},
     "pypdfium2": {"knowledge"},
+    "PIL": {"knowledge"},
     "docx": {"knowledge"},
     "httpx": {"generation"},
     "gradio": {"webui"},

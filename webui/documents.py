@@ -37,7 +37,8 @@ def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[
         return f'<div class="quiet">{flat(texts.no_documents)}</div>'
     heads = (texts.document, texts.stage, texts.passages, texts.time, texts.actions)
     head = "".join(f"<th>{flat(text)}</th>" for text in heads)
-    hide = _act("dismiss", 0, texts.dismiss) if failed or refused else ""
+    again = _act("retryall", 0, texts.retry_all) if sum(job.stage == "failed" for job in failed) > 1 else ""
+    hide = again + (_act("dismiss", 0, texts.dismiss) if failed or refused else "")
     return f'<table class="documents"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>{hide}'
 
 
@@ -55,7 +56,8 @@ def _job(job: Job, texts: Texts) -> str:
             _act("retry", job.id, texts.retry),
         )
     bar = f'<span class="bar"><i style="width:{100 * job.part:.0f}%"></i></span> ' if job.stage != "waiting" else ""
-    words = f"{bar}<span>{stage}{', ' + detail if detail else ''}</span>"
+    part = f" {100 * job.part:.0f} %" if job.stage != "waiting" and job.part else ""
+    words = f"{bar}<span>{stage}{part}{', ' + detail if detail else ''}</span>"
     return _row(
         job.name,
         words,
@@ -70,7 +72,8 @@ def _document(document: Document, job: Job | None, texts: Texts) -> str:
     words = f'<span class="good">{flat(texts.stages[stage])}</span>'
     words += "".join(f'<div class="muted">{flat(warning)}</div>' for warning in document.warnings)
     seconds = _seconds(job.seconds) if job is not None and job.stage == "ready" else ""
-    return _row(document.name, words, f"{document.chunks:,}", seconds, _act("delete", document.id, texts.delete))
+    acts = _act("passages", document.id, texts.passages_link) + _act("delete", document.id, texts.delete)
+    return _row(document.name, words, f"{document.chunks:,}", seconds, acts)
 
 
 def _refused(file: Refused, texts: Texts) -> str:

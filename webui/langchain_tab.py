@@ -1,4 +1,4 @@
-"""The tab LangChain: a knowledge base, the files that go into it, and the conversation with it beside them.
+"""The tab LangChain: a knowledge base, what is in it and how it is searched, and the conversation with it beside them.
 
 The table follows the library's own job table, so it is true after a reload and in a second browser.
 """
@@ -10,15 +10,18 @@ from typing import Any
 import gradio as gr
 
 from api.errors import sentence
+from api.settings import ServerSettings
 from knowledge.base import BaseInfo, KnowledgeError
 from knowledge.library import Library
 from knowledge.loaders import LOADERS, formats
-from knowledge.settings import KnowledgeSettings
 from webui import documents
 from webui.conversation import Conversation
 from webui.documents import Refused
 from webui.drawer import Drawer
+from webui.evaluation_tab import EvaluationTab
 from webui.markup import flat
+from webui.passages_tab import PassagesTab
+from webui.retrieval_tab import RetrievalTab
 from webui.texts.base import Texts
 
 TICK_SECONDS = 0.7
@@ -27,8 +30,11 @@ TICK_SECONDS = 0.7
 class LangChainTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, settings: KnowledgeSettings, texts: Texts) -> None:
+    def __init__(self, library: Library, settings: ServerSettings, texts: Texts) -> None:
         self._library, self._settings, self._texts = library, settings, texts
+        self._passages = PassagesTab(library, texts)
+        self._retrieval = RetrievalTab(library, settings.top_k, texts)
+        self._evaluation = EvaluationTab(library, texts)
 
     def place(self, conversation: Conversation, drawer: Drawer, bases: list[str]) -> None:
         """Place and connect the tab."""
@@ -36,10 +42,7 @@ class LangChainTab:
         with gr.Row(elem_classes="desk"):
             with gr.Column(scale=5, elem_classes="bench"):
                 self._place_bases(bases)
-                self._place_drop()
-                self.refused = gr.State([])
-                self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
-                self.timer = gr.Timer(TICK_SECONDS, active=True)
+                self._place_tabs()
                 self.act = gr.Textbox(visible="hidden", elem_id="act")
                 self.go = gr.Button(visible="hidden", elem_id="act-go")
             with gr.Column(scale=3, min_width=340, elem_classes="side beside"):
@@ -80,6 +83,21 @@ class LangChainTab:
             )
             self.facts = gr.Markdown("", elem_classes="facts-chip", latex_delimiters=[])
 
+    def _place_tabs(self) -> None:
+        texts = self._texts
+        with gr.Tabs(elem_classes="within") as self.tabs:
+            with gr.Tab(texts.documents, id="documents"):
+                self._place_drop()
+                self.refused = gr.State([])
+                self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
+                self.timer = gr.Timer(TICK_SECONDS, active=True)
+            with gr.Tab(texts.passages, id="passages", render_children=True) as self._passages_tab:
+                self._passages.place()
+            with gr.Tab(texts.try_retrieval, id="try", render_children=True):
+                self._retrieval.place()
+            with gr.Tab(texts.evaluate, id="evaluate", render_children=True) as self._evaluation_tab:
+                self._evaluation.place()
+
     def _place_drop(self) -> None:
         texts = self._texts
         label = texts.drop.format(", ".join(formats()), self._settings.max_file_size)
@@ -100,6 +118,10 @@ class LangChainTab:
         self.new.click(lambda: (gr.update(visible=True), gr.update(visible=True)), None, [self.name, self.create], **quiet)
         gr.on([self.create.click, self.name.submit], self._create, self.name, [self.name, self.create, *choices], **quiet)
         self.go.click(self._act, [self.act, *scope], [*table, *choices], **quiet)
+        self.go.click(self._show_passages, self.act, self.tabs, **quiet)
+        self._passages.wire(self.base, self.act, self.go, self._passages_tab)
+        self._retrieval.wire(self.base, self.act, self.go)
+        self._evaluation.wire(self.base, self.act, self.go, self._evaluation_tab)
         page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
 
     # -- what they do ---------------------------------------------------------------------------------------------
@@ -172,6 +194,9 @@ class LangChainTab:
                 gr.Warning(sentence(error))
         return (*self._table(base, refused), *(gr.skip() for _ in range(2 + self._elsewhere)))
 
+    def _show_passages(self, act: str) -> Any:
+        return gr.Tabs(selected="passages") if act.startswith("passages/") else gr.skip()
+
     def _drop(self, base: str) -> tuple[Any, ...]:
         try:
             self._library.delete(base)
@@ -191,5 +216,9 @@ class LangChainTab:
             self._library.cancel(identity)
         elif verb == "retry":
             self._library.retry(identity)
+        elif verb == "retryall":
+            for job in self._library.jobs(base):
+                if job.stage == "failed":
+                    self._library.retry(job.id)
         elif verb == "dismiss":
             self._library.dismiss(base)

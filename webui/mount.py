@@ -141,7 +141,7 @@ async def _mounted(assistant: Assistant, switch: ModelSwitch, settings: ServerSe
             blocked_paths=[str(settings.data / "originals")],
             theme=theme(),
             css_paths=HERE / "page.css",
-            head=head(texts),
+            head=head(texts, settings.root_path),
             root_path=settings.root_path + path if settings.root_path else None,
         )
     return made

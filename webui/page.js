@@ -9,7 +9,12 @@
 
   document.addEventListener("click", (event) => {
     const cite = event.target.closest('a.cite[href^="#"]');
-    if (cite) return light(event, cite.getAttribute("href").slice(1));
+    if (cite) { event.preventDefault(); return appeared(cite.getAttribute("href").slice(1), (card) => { light(card); SOURCE.open(card); }); }
+    const card = event.target.closest(".card");
+    if (card && card.querySelector("a.open") && !event.target.closest("a:not(.open), button") && !String(getSelection())) {
+      event.preventDefault();
+      return SOURCE.open(card);
+    }
     const language = event.target.closest("#language a"); // Gradio opens links in a new tab; this one is not a link away
     if (language) { event.preventDefault(); return location.assign(language.getAttribute("href")); }
     const act = event.target.closest('a.act[href^="#act/"]');
@@ -24,17 +29,24 @@
   });
 
   // A citation lights up its card. Not by :target, which would put every click into the browser's history.
-  function light(event, id) {
-    event.preventDefault();
-    document.querySelectorAll(".card.lit").forEach((card) => card.classList.remove("lit"));
-    const card = document.getElementById(id);
-    if (!card) return;
+  function light(card) {
+    document.querySelectorAll(".card.lit").forEach((other) => other.classList.remove("lit"));
     card.classList.add("lit");
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     card.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
   }
 
+  // The cards of an earlier answer come when it is chosen, which the click on its citation does.
+  function appeared(id, then) {
+    const found = document.getElementById(id);
+    if (found) return then(found);
+    const watch = new MutationObserver(() => { const card = document.getElementById(id); if (card) { watch.disconnect(); then(card); } });
+    watch.observe(document.body, { childList: true, subtree: true });
+    setTimeout(() => watch.disconnect(), 5000);
+  }
+
   document.addEventListener("keydown", (event) => {
+    if (SOURCE.shown()) return; // the dialog closes itself on Escape
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (event.key === "Escape") { if (help.open) help.close(); else if (!press("chat-stop", "langchain-stop")) document.querySelector("#drawer.open .toggle-button")?.click(); }
     else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {

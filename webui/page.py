@@ -60,15 +60,31 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
     return cast(gr.Blocks, page)  # entering Blocks returns what a decorator hides the type of
 
 
-def head(texts: Texts) -> str:
-    """Return what goes into the page's head: the small script, with its words."""
+def head(texts: Texts, root_path: str) -> str:
+    """Return what goes into the page's head: the scripts, with their words; `root_path`: what our own routes begin with."""
     words = {
+        "root": root_path,
+        "source": {
+            "opening": texts.source_opening,
+            "page": texts.source_page,
+            "previous": texts.source_previous,
+            "next": texts.source_next,
+            "earlier": texts.source_earlier,
+            "later": texts.source_later,
+            "lost": texts.source_lost,
+            "lostPage": texts.source_lost_page,
+            "gone": texts.source_gone,
+            "failed": texts.source_failed,
+            "original": texts.source_original,
+            "line": texts.line,
+            "close": texts.close,
+        },
         "confirm": {"delete": texts.confirm_delete, "drop": texts.confirm_delete_base},
         "keys": texts.keys,
         "shortcuts": texts.shortcuts,
         "lang": texts.code,
     }
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("source.js", "page.js"))
     data = json.dumps(words).replace("<", "\\u003c")
     settings, close = (json.dumps(text, ensure_ascii=False) for text in (texts.settings, texts.close))
     style = f"<style>:root {{ --settings: {settings}; --close: {close} }}</style>"

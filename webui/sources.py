@@ -1,11 +1,13 @@
 """The panel beside a talk: the passages of an answer as cards, the exact prompt, the context meter. HTML from plain data."""
 
+import json
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from assistant.prompt import Fitted, TokenCounts
 from webui.markup import flat
-from webui.talk import SourceCard, Turn, used
+from webui.talk import SourceCard, Turn, anchor, used
 from webui.texts.base import Texts
 
 BLANK_LINES = re.compile(r"\n\s*\n+")
@@ -18,11 +20,15 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
         return f'<div class="quiet">{flat(texts.no_sources)}</div>'
     numbered = list(enumerate(turn["sources"], 1))
     cited = used(turn) if turn["mode"] == "knowledge" else tuple(number for number, _ in numbered)
-    first = [_card(number, card, f"{key}-source", "", texts) for number, card in numbered if number in cited]
-    rest = [_card(number, card, f"{key}-source", " unused", texts) for number, card in numbered if number not in cited]
+    begin = anchor(turn, key)
+    first = [_card(number, one, begin, "", texts) for number, one in numbered if number in cited]
+    rest = [_card(number, one, begin, " unused", texts) for number, one in numbered if number not in cited]
     # While an answer is on its way nobody can say yet which passages it will use.
     label = f'<div class="label">{flat(texts.not_used)}</div>' if rest and turn["state"] != "running" else ""
-    return "".join(first) + label + "".join(rest)
+    # Talks that were kept before there was this line do not have it.
+    query = turn.get("searched", "")
+    searched = f'<div class="searched">{flat(texts.searched_for.format(query))}</div>' if query else ""
+    return searched + "".join(first) + label + "".join(rest)
 
 
 def saw(turn: Turn | None, fitted: Fitted | None, texts: Texts) -> str:
@@ -57,14 +63,37 @@ def _counts(counts: TokenCounts) -> dict[str, int]:
     return {part: getattr(counts, part) for part in PARTS}
 
 
-def _card(number: int, card: SourceCard, anchor: str, kind: str, texts: Texts) -> str:
-    place = " · ".join(flat(part) for part in _place(card, texts))
-    passage = flat(BLANK_LINES.sub("\n", card["text"]))
+def opener(card: SourceCard, texts: Texts, label: str = "") -> str:
+    """Return a link that opens a card's document at the passage; `source.js` reads what stands in it.
+
+    `label`: what it says, as HTML; "": the name of the document.
+    """
+    label = label or flat(card["name"])
+    if not card.get("file"):
+        return label
+    lines = card["lines"]
+    where = [card["base"], card["file"], card["page"], lines[0] if lines else None, card["headings"]]
+    href = quote(json.dumps(where, ensure_ascii=False, separators=(",", ":")), safe="")
+    return f'<a class="open" href="#source/{href}" title="{flat(texts.open_source)}">{label}</a>'
+
+
+def passage(text: str) -> str:
+    """Return the text of a passage as its card shows it."""
+    return f'<div class="passage" tabindex="0">{flat(BLANK_LINES.sub(chr(10), text))}</div>'
+
+
+def _card(number: int, card: SourceCard, begin: str, kind: str, texts: Texts) -> str:
     return (
-        f'<div class="card{kind}" id="{anchor}-{number}"><div class="head"><span class="cite">{number}</span>'
-        f'<strong>{flat(card["name"])}</strong><span class="score" title="{flat(texts.score)}">{card["score"]:.2f}</span></div>'
-        f'<div class="place">{place}</div><div class="passage" tabindex="0">{passage}</div></div>'
+        f'<div class="card{kind}" id="{flat(begin)}-{number}"><div class="head"><span class="cite">{number}</span>'
+        f"<strong>{opener(card, texts)}</strong>"
+        f'<span class="score" title="{flat(texts.score)}">{card["score"]:.2f}</span></div>'
+        f'<div class="place">{place(card, texts)}</div>{passage(card["text"])}</div>'
     )
+
+
+def place(card: SourceCard, texts: Texts) -> str:
+    """Return where in its document a passage stands, in words."""
+    return " · ".join(flat(part) for part in _place(card, texts))
 
 
 def _place(card: SourceCard, texts: Texts) -> Sequence[str]:

@@ -23,8 +23,10 @@ WORTH_SAYING = 0.5
 
 
 class SourceCard(TypedDict):
-    """A passage as the page shows it."""
+    """A passage as the page shows it; `base` and `file` are what its source is opened by ("" where it cannot be)."""
 
+    base: str
+    file: str
     name: str
     headings: list[str]
     page: int | None
@@ -36,7 +38,8 @@ class SourceCard(TypedDict):
 class Turn(TypedDict):
     """One question and its answer; `state` as of the run, or "refused" for a question that never ran.
 
-    `facts` are those of a finished answer, or of a question that waits: its place in the line.
+    `facts` are those of a finished answer, or of a question that waits: its place in the line. `searched`: what was searched
+    for, where it is not the question itself.
     """
 
     question: str
@@ -47,17 +50,21 @@ class Turn(TypedDict):
     error: str
     facts: list[str]
     sources: list[SourceCard]
+    searched: str
 
 
 def asked(question: str, run: Run) -> Turn:
     """Return the turn of a run that has just begun."""
-    cards = [_card(passage) for passage in run.sources]
-    return {**refused(question, run.mode, ""), "run": run.id, "state": run.state, "sources": cards}
+    cards = [card(passage) for passage in run.sources]
+    searched = "" if run.query.split() == question.split() else " · ".join(filter(None, run.query.split("\n")))
+    return {**refused(question, run.mode, ""), "run": run.id, "state": run.state, "sources": cards, "searched": searched}
 
 
 def refused(question: str, mode: str, reason: str) -> Turn:
     """Return the turn of a question that was refused with `reason`."""
-    return Turn(question=question, answer="", run="", mode=mode, state="refused", error=reason, facts=[], sources=[])
+    return Turn(
+        question=question, answer="", run="", mode=mode, state="refused", error=reason, facts=[], sources=[], searched=""
+    )
 
 
 def updated(turn: Turn, run: Run, error: str, texts: Texts, place: Place | None = None) -> Turn:
@@ -96,8 +103,13 @@ def used(turn: Turn) -> tuple[int, ...]:
     return find(turn["answer"], len(turn["sources"])).used
 
 
+def anchor(turn: Turn, key: str) -> str:
+    """Return what the ids of the cards of `turn` begin with: those of another turn may be the ones that are shown."""
+    return f"{key}-source-{turn['run'][:8]}"
+
+
 def _answer(turn: Turn, key: str, texts: Texts) -> str:
-    text = markup.answer(turn["answer"], len(turn["sources"]), f"{key}-source")
+    text = markup.answer(turn["answer"], len(turn["sources"]), anchor(turn, key))
     if turn["state"] in GOING:
         return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting, 'note waiting')}"
     mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
@@ -170,9 +182,12 @@ def _rounded(number: float) -> str:
     return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
 
 
-def _card(passage: Passage) -> SourceCard:
+def card(passage: Passage) -> SourceCard:
+    """Return a passage as the page shows it."""
     place = passage.locator
     return SourceCard(
+        base=passage.source.base,
+        file=passage.source.file,
         name=passage.source.name,
         headings=list(place.headings),
         page=place.page,
@@ -182,4 +197,17 @@ def _card(passage: Passage) -> SourceCard:
     )
 
 
-__all__ = ["LONGEST_TALK", "SourceCard", "Turn", "asked", "going", "history", "messages", "refused", "updated", "used", "where"]
+__all__ = [
+    "LONGEST_TALK",
+    "SourceCard",
+    "Turn",
+    "anchor",
+    "asked",
+    "going",
+    "history",
+    "messages",
+    "refused",
+    "updated",
+    "used",
+    "where",
+]

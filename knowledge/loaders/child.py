@@ -1,8 +1,8 @@
 """The program inside the sandbox: limits itself, then runs one loader on one file and writes what it finds to a pipe.
 
 `knowledge.sandbox` starts it as a script with one argument, a JSON object: target ("module:function"), path, search
-(folders to import from), parent (process id), memory (MiB), seconds (of CPU), arguments (keywords for the loader). It
-writes JSON, a list a line::
+(folders to import from), parent (process id), memory (MiB), seconds (of CPU), arguments (keywords for the target, which
+may then answer with lines of its own). It writes JSON, a list a line::
 
     ["page", 3, 120]
     ["block", text, kind, page, headings, first_line, last_line]
@@ -46,12 +46,13 @@ def lines_of(target: str, path: str, out: TextIO, arguments: dict[str, Any]) -> 
 
     from knowledge.base import UnreadableFile
     from knowledge.loaders import load
+    from knowledge.loaders.base import Extract
 
     def report(page: int, pages: int) -> None:
         print(json.dumps(["page", page, pages]), file=out, flush=True)
 
     try:
-        extract = load(target)(Path(path), report, **arguments)
+        found: Any = load(target)(Path(path), report, **arguments)
     except UnreadableFile as error:
         yield ["error", error.code, str(error)]
     except MemoryError:
@@ -61,7 +62,7 @@ def lines_of(target: str, path: str, out: TextIO, arguments: dict[str, Any]) -> 
     except Exception as error:  # the edge of foreign libraries: whatever they raise, the file is at fault
         yield ["error", "broken", f"the file is damaged or not what its name says ({type(error).__name__})"]
     else:
-        yield from encoded(extract)
+        yield from encoded(found) if isinstance(found, Extract) else found
 
 
 def encoded(extract: "Extract") -> Iterator[list[Any]]:

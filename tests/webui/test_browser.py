@@ -8,6 +8,7 @@ import pytest
 from docx import Document as Word
 from playwright.async_api import Browser, Page, expect
 
+from tests.knowledge.make_files import pdf
 from tests.tiny_llama import make_tiny_llama
 from tests.webui.conftest import Running, Serve, visit
 
@@ -90,7 +91,10 @@ async def test_the_main_job(serve: Serve, browser: Browser, files: list[Path]) -
     await expect(first).to_contain_text("handbook.md")
     await expect(first).to_contain_text("18 kilograms")
     await page.locator("#langchain-talk a.cite").first.click()
-    await expect(page.locator("#langchain-source-1")).to_have_class("card lit")
+    await expect(first).to_have_class("card lit")
+    await expect(page.locator("#source mark").first).to_contain_text("18 kilograms", timeout=PATIENCE)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#source")).not_to_be_visible()
 
     await page.click("#langchain-saw button")
     prompt = page.locator("#langchain-saw pre.prompt")
@@ -107,6 +111,101 @@ async def test_the_main_job(serve: Serve, browser: Browser, files: list[Path]) -
     await expect(rows.filter(has_text="letter.docx")).to_have_count(0, timeout=PATIENCE)
     assert [document.name for document in server.library.documents("default")] == ["handbook.md"]
     assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+async def test_a_citation_opens_its_source(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    server = await serve(backend="echo")
+    leaf, hostile = tmp_path / "leaf.pdf", tmp_path / "hostile.md"
+    leaf.write_bytes(pdf(["Nothing here.", "The meadow has forty sheep."]))
+    hostile.write_text("# A <b>heading</b>\n\n🐑 The <img src=x onerror=window.hit=1> gate is made of oak.\n", encoding="utf-8")
+    page, asked = await visit(browser, server.url)
+    await upload(page, [leaf, hostile])
+    rows = page.locator("table.documents tbody tr")
+    for file in (leaf, hostile):
+        await expect(rows.filter(has_text=file.name)).to_contain_text("ready", timeout=PATIENCE)
+    await page.get_by_role("tab", name="Chat").click()
+
+    await ask(page, "chat", "How many sheep has the meadow?")
+    await answered(page, "chat")
+    await page.locator("#chat-talk a.cite").first.click()
+    sheet = page.locator("#source")
+    await expect(sheet.locator("figure img")).to_be_visible(timeout=PATIENCE)
+    await expect(sheet.locator("nav")).to_contain_text("of 2")
+    await expect(sheet.locator("figure i").first).to_be_visible()
+    await sheet.get_by_role("button", name="Close").click()
+
+    await ask(page, "chat", "What is the gate made of?")
+    await answered(page, "chat")
+    await page.locator(".side:not(.beside) .card").first.get_by_role("link").press("Enter")
+    await expect(sheet.locator("mark").first).to_contain_text("gate is made of oak", timeout=PATIENCE)
+    assert await page.evaluate("window.hit") is None
+    await page.keyboard.press("Escape")
+
+    # The citation of the answer before opens its own source, though the cards of the last one are shown.
+    await page.locator("#chat-talk .bot.message").first.locator("a.cite").first.click()
+    await expect(sheet.locator("h2")).to_have_text("leaf.pdf", timeout=PATIENCE)
+    await expect(sheet.locator("figure img")).to_be_visible(timeout=PATIENCE)
+    await page.keyboard.press("Escape")
+
+    server.library.remove("default", "leaf.pdf")
+    await page.locator(".side:not(.beside) .card", has_text="leaf.pdf").first.click()
+    await expect(sheet).to_contain_text("no longer in the knowledge base", timeout=PATIENCE)
+    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser, files: list[Path], tmp_path: Path) -> None:
+    server = await serve(backend="echo")
+    page, _ = await visit(browser, server.url)
+    await upload(page, files[:2])
+    rows = page.locator("table.documents tbody tr")
+    await expect(rows.filter(has_text="letter.docx")).to_contain_text("ready", timeout=PATIENCE)
+    await expect(rows.filter(has_text="handbook.md")).to_contain_text("ready", timeout=PATIENCE)
+
+    await rows.filter(has_text="letter.docx").get_by_text("passages").click()
+    passages = page.locator("#passages .card")
+    await expect(passages).to_have_count(1, timeout=PATIENCE)
+    await expect(passages).to_contain_text("900 euros")
+    await passages.get_by_role("link").click()
+    await expect(page.locator("#source mark").first).to_contain_text("900 euros", timeout=PATIENCE)
+    await expect(page.locator("#source h2")).to_have_text("letter.docx")
+    await page.keyboard.press("Escape")
+
+    await page.get_by_role("tab", name="Try retrieval").click()
+    await page.fill("#try-query textarea, #try-query input", "How heavy is a full crate?")
+    await page.click("#try-search")
+    found = page.locator("#found .card")
+    await expect(found.first).to_contain_text("18 kilograms", timeout=PATIENCE)
+    await found.first.get_by_text("save as test question").click()
+    await expect(found.first).to_contain_text("saved as test question", timeout=PATIENCE)
+    await expect(page.locator("#source")).not_to_be_visible()
+
+    await page.get_by_role("tab", name="Evaluate").click()
+    await expect(page.locator("#evaluate-start")).to_have_text("Evaluate (1)", timeout=PATIENCE)
+    table = tmp_path / "questions.csv"
+    table.write_text(
+        "question,file\nWhat is the rent?,letter.docx\nHow cold are crates stored?,handbook.md\n", encoding="utf-8"
+    )
+    async with page.expect_file_chooser() as chosen:
+        await page.click("#evaluate-upload")
+    await (await chosen.value).set_files(str(table))
+    await expect(page.locator("#evaluate-told")).to_contain_text("Questions added: 2 of 2.", timeout=PATIENCE)
+    await page.get_by_label("words").last.check()
+    await page.click("#evaluate-start")
+    figures = page.locator("#figures table.figures tbody tr")
+    await expect(figures.filter(has_text="recall@10")).to_contain_text("1.000", timeout=PATIENCE)
+    await expect(page.locator("#figures")).to_contain_text("A − B")
+
+    # Questions and runs are the server's: they are there after a reload.
+    await page.reload()
+    await page.get_by_role("tab", name="LangChain").click()
+    await page.get_by_role("tab", name="Evaluate").click()
+    await expect(page.locator("#questions tbody tr")).to_have_count(3, timeout=PATIENCE)
+    await expect(figures.filter(has_text="recall@10")).to_contain_text("1.000")
+    await page.locator("#questions tbody tr").first.get_by_text("delete").click()
+    await expect(page.locator("#questions tbody tr")).to_have_count(2, timeout=PATIENCE)
+    token = server.library.card("default").id
+    assert len(server.library.question_files.rows(token)) == 2
+    assert {run.mode for run in server.library.question_files.runs(token)} == {"hybrid", "lexical"}
 
 
 async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(serve: Serve, browser: Browser) -> None:

@@ -24,10 +24,22 @@ def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
     going = job("a.pdf", "embedding", detail="64 of 188 passages", chunks=188)
     failed = job("b.pdf", "failed", id=8, detail="needs OCR: 12 of 12 pages are images")
     html = table([document("c.md")], [going, failed], [Refused("d.exe", "no loader")], EN)
-    assert "width:50%" in html and "embedding, 64 of 188 passages" in html and "#act/cancel/7" in html
+    assert "width:50%" in html and "embedding 50 %, 64 of 188 passages" in html and "#act/cancel/7" in html
     assert "failed: needs OCR: 12 of 12 pages are images" in html and "#act/retry/8" in html
-    assert "c.md" in html and "guessed encoding gb18030" in html and "#act/delete/3" in html and ">41<" in html
+    assert (
+        "c.md" in html
+        and "guessed encoding gb18030" in html
+        and "#act/delete/3" in html
+        and "#act/passages/3" in html
+        and ">41<" in html
+    )
     assert "d.exe" in html and "no loader" in html
+
+
+def test_all_failed_files_are_tried_again_at_once_where_there_are_several() -> None:
+    failed = [job(f"{number}.pdf", "failed", id=number) for number in range(2)]
+    assert "#act/retryall/0" in table([], failed, [], EN)
+    assert "#act/retryall/0" not in table([], failed[:1], [], EN)
 
 
 def test_a_file_on_its_way_hides_the_version_it_replaces_and_a_failed_one_does_not() -> None:

@@ -1,6 +1,8 @@
 """A turn from question to facts, and what of a talk the model is given again."""
 
+import json
 from collections.abc import AsyncGenerator
+from urllib.parse import unquote
 
 import pytest
 
@@ -41,7 +43,7 @@ async def test_a_finished_turn_has_its_facts_and_only_true_citations() -> None:
     assert "sources used: 1" in turn["facts"] and "5 tokens" in turn["facts"]
     assert any("taken out: 1" in fact for fact in turn["facts"])
     assert any("earlier turns left out" in fact and "2" in fact for fact in turn["facts"])
-    assert '<a class="cite" href="#k-source-2">2</a>' in talk.messages([turn], "k", EN)[1]["content"]
+    assert f'<a class="cite" href="#{talk.anchor(turn, "k")}-2">2</a>' in talk.messages([turn], "k", EN)[1]["content"]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +88,32 @@ async def test_an_answer_without_a_citation_says_so() -> None:
 
 
 async def test_cited_cards_come_first_and_the_rest_is_named() -> None:
-    html = sources.cards(await finished("So it is [2]."), "k", EN)
+    turn = await finished("So it is [2].")
+    html = sources.cards(turn, "k", EN)
     assert html.index("file1.md") < html.index(EN.not_used) < html.index("file0.md")
-    assert "Top › Sub · lines 3–4" in html and "text 1 &lt;b&gt;" in html and 'id="k-source-2"' in html
+    assert "Top › Sub · lines 3–4" in html and "text 1 &lt;b&gt;" in html and f'id="{talk.anchor(turn, "k")}-2"' in html
+
+
+async def test_a_card_opens_its_source_and_tells_nothing_that_is_markup() -> None:
+    turn = await finished("So it is [2].")
+    first = turn["sources"][0]
+    turn["sources"][0] = {**first, "base": "b ase", "file": "file-1", "headings": ['"><b>'], "name": "<i>.md"}
+    html = sources.cards(turn, "k", EN)
+    assert html.count('class="open"') == 1  # the others' documents have no file
+    assert "<b>" not in html and "<i>" not in html
+    href = html.split('href="#source/')[1].split('"')[0]
+    assert json.loads(unquote(href)) == ["b ase", "file-1", None, 3, ['"><b>']]
+
+
+async def test_the_query_is_told_where_it_is_not_the_question() -> None:
+    run = Run("knowledge", FITTED, PASSAGES)
+    for searched, told in (("why?", ""), (" why?\n", ""), ("who <built> it?\nwhy?", "who &lt;built&gt; it? · why?")):
+        run.query = searched
+        html = sources.cards(talk.asked("why?", run), "k", EN)
+        assert ("Searched for" in html) == bool(told) and told in html
+    old = talk.asked("why?", run)
+    del old["searched"]  # type: ignore[misc]  # as a browser kept it before there was this line
+    assert "Searched for" not in sources.cards(old, "k", EN)
 
 
 async def test_what_the_model_saw_and_the_meter_show_the_counts() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from knowledge.base import Stage
+from knowledge.ranking import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ class Texts:
     page: str
     line: str
     lines: str
+    searched_for: str
+    open_source: str
+    source_opening: str
+    source_page: str
+    source_previous: str
+    source_next: str
+    source_earlier: str
+    source_later: str
+    source_lost: str
+    source_lost_page: str
+    source_gone: str
+    source_failed: str
+    source_original: str
     saw: str
     saw_nothing: str
     saw_retrieval: str
@@ -129,6 +143,54 @@ class Texts:
     dismiss: str
     confirm_delete: str
     confirm_delete_base: str
+
+    retry_all: str
+    passages_link: str
+    no_passages: str
+    passages_facts: str
+    open_short: str
+    shared: str
+    tokens: str
+    previous: str
+    next: str
+    of: str
+
+    try_retrieval: str
+    try_hint: str
+    try_nothing: str
+    search: str
+    search_by: str
+    search_modes: dict[Mode, str]
+    how_many: str
+    least_score: str
+    under_least: str
+    nothing_found: str
+    found_facts: str
+    scores: dict[str, str]
+    keep_question: str
+    question_kept: str
+
+    evaluate: str
+    evaluate_none: str
+    evaluate_many: str
+    evaluating: str
+    from_file: str
+    questions_added: str
+    questions_count: str
+    no_questions: str
+    question: str
+    should_find: str
+    nothing_answers: str
+    and_more: str
+    run_one: str
+    run_other: str
+    measure: str
+    measures: dict[str, str]
+    difference: str
+    differences: str
+    late: str
+    place: str
+    not_found: str
 
     keys: str
     shortcuts: tuple[tuple[str, str], ...]

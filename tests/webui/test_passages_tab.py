@@ -1,0 +1,31 @@
+"""The list of passages: order, tokens, what neighbours share, parts; all of it text."""
+
+from knowledge.base import Locator, Passage, Source
+from webui.passages_tab import SHOWN, listing
+from webui.texts import LANGUAGES
+
+EN = LANGUAGES["en"]
+
+
+def passage(number: int, text: str) -> Passage:
+    source = Source("b", 1, "a.md", "file-1")
+    return Passage(number, text, source, Locator(None, ("Top",), number + 1, number + 1), 0.0, {}, 10 + number)
+
+
+def test_nothing_chosen_says_what_to_do() -> None:
+    assert EN.no_passages in listing([], 0, EN)
+
+
+def test_order_tokens_and_what_is_shared() -> None:
+    html = listing([passage(0, "One. Two <b>."), passage(1, "Two <b>. Three.")], 0, EN)
+    assert "passages: 2 · tokens on average: 10 · at most: 11" in html
+    assert html.index(">1</span>") < html.index(">2</span>") and "11 tokens" in html and "Top · line 2" in html
+    assert ">Two &lt;b&gt;.</span> Three." in html and html.count('class="shared"') == 1
+    assert html.count('class="open"') == 2 and "pager" not in html
+
+
+def test_a_long_document_comes_in_parts() -> None:
+    passages = [passage(number, f"text {number}.") for number in range(2 * SHOWN + 1)]
+    first, last, beyond = (listing(passages, part, EN) for part in (0, 2, 99))
+    assert "#act/part/1" in first and "previous" not in first and first.count("chunk") == SHOWN
+    assert "#act/part/1" in last and "41–41 of 41" in last and last == beyond

@@ -1,0 +1,117 @@
+"""The tab of passages: what a document was cut into, in order, with tokens and what neighbours share. Reads only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from knowledge.base import KnowledgeError, Passage
+from knowledge.library import Library
+from webui import sources, talk
+from webui.markup import flat
+from webui.texts.base import Texts
+
+SHOWN = 20
+"""Passages shown at a time."""
+
+LONGEST_SHARED = 4000
+
+
+class PassagesTab:
+    """The components of the tab and what they do."""
+
+    def __init__(self, library: Library, texts: Texts) -> None:
+        self._library, self._texts = library, texts
+
+    def place(self) -> None:
+        """Place the tab."""
+        texts = self._texts
+        self.document = gr.Dropdown(
+            [], label=texts.document, show_label=False, container=False, elem_id="passages-document", filterable=True
+        )
+        self.rows = gr.Markdown(f'<div class="quiet">{flat(texts.no_passages)}</div>', elem_id="passages", latex_delimiters=[])
+
+    def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button, tab: gr.Tab) -> None:
+        """Connect the tab to the choice of a base and to the links of the page."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        tab.select(self._choices, base, self.document, **quiet)
+        base.change(self._other_base, base, [self.document, self.rows], **quiet)
+        self.document.input(self._first, [base, self.document], self.rows, **quiet)
+        go.click(self._act, [act, base, self.document], [self.document, self.rows], **quiet)
+
+    def _choices(self, base: str) -> Any:
+        # Without a value: a link that opens this tab has chosen the document, and this may come after it.
+        return gr.update(choices=self._names(base))
+
+    def _other_base(self, base: str) -> tuple[Any, str]:
+        return gr.update(choices=self._names(base), value=None), listing([], 0, self._texts)
+
+    def _first(self, base: str, document: str | None) -> str:
+        return self._listed(base, document, 0)
+
+    def _act(self, act: str, base: str, document: str | None) -> tuple[Any, Any]:
+        """Show the passages of a document, or another part of them: `passages/ID/nonce`, `part/NUMBER/nonce`."""
+        verb, _, rest = act.partition("/")
+        number = rest.partition("/")[0]
+        if verb == "part" and number.isdigit():
+            return gr.skip(), self._listed(base, document, int(number))
+        if verb != "passages":
+            return gr.skip(), gr.skip()
+        name = next((one.name for one in self._library.documents(base) if str(one.id) == number), None)
+        return gr.update(choices=self._names(base), value=name), self._first(base, name)
+
+    def _names(self, base: str) -> list[str]:
+        try:
+            return [document.name for document in self._library.documents(base)]
+        except KnowledgeError:
+            return []
+
+    def _listed(self, base: str, document: str | None, part: int) -> str:
+        try:
+            passages = self._library.passages(base, document) if document else []
+        except KnowledgeError:  # removed meanwhile
+            passages = []
+        return listing(passages, part, self._texts)
+
+
+def listing(passages: Sequence[Passage], part: int, texts: Texts) -> str:
+    """Return a part (from 0) of a document's passages as HTML."""
+    if not passages:
+        return f'<div class="quiet">{flat(texts.no_passages)}</div>'
+    parts = (len(passages) + SHOWN - 1) // SHOWN
+    part = min(part, parts - 1)
+    begin, end = part * SHOWN, min((part + 1) * SHOWN, len(passages))
+    tokens = [passage.tokens for passage in passages]
+    facts = texts.passages_facts.format(f"{len(passages):,}", f"{sum(tokens) / len(tokens):.0f}", f"{max(tokens):,}")
+    cards = [_card(at, passages[at], passages[at - 1] if at else None, texts) for at in range(begin, end)]
+    return f'<div class="quiet">{flat(facts)}</div>{"".join(cards)}{_pager(part, parts, begin, end, len(passages), texts)}'
+
+
+def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> str:
+    shown = talk.card(passage)
+    shared = _shared(before.text, passage.text) if before is not None else 0
+    text = passage.text
+    marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(text[:shared])}</span>' if shared else ""
+    place = sources.place(shown, texts)
+    return (
+        f'<div class="card chunk"><div class="head"><span class="cite">{at + 1}</span>'
+        f"<strong>{sources.opener(shown, texts, place or flat(texts.open_short))}</strong>"
+        f'<span class="score">{flat(texts.tokens.format(passage.tokens))}</span></div>'
+        f'<div class="passage whole">{marked}{flat(text[shared:])}</div></div>'
+    )
+
+
+def _pager(part: int, parts: int, begin: int, end: int, count: int, texts: Texts) -> str:
+    if parts == 1:
+        return ""
+    back = f'<a class="act" href="#act/part/{part - 1}">{flat(texts.previous)}</a>' if part else ""
+    on = f'<a class="act" href="#act/part/{part + 1}">{flat(texts.next)}</a>' if part + 1 < parts else ""
+    return f'<div class="pager">{back}<span>{flat(texts.of.format(f"{begin + 1}–{end}", f"{count:,}"))}</span>{on}</div>'
+
+
+def _shared(before: str, text: str) -> int:
+    """Return how many characters at the beginning of `text` the end of `before` has, too."""
+    for length in range(min(len(before), len(text), LONGEST_SHARED), 0, -1):
+        if before.endswith(text[:length]):
+            return length
+    return 0

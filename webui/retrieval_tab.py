@@ -1,0 +1,116 @@
+"""The tab to try retrieval: a question, what is found for it by which side, all scores; and it becomes a test question."""
+
+import asyncio
+import time
+from typing import Any
+
+import gradio as gr
+
+from api.errors import sentence
+from api.json_body import LONGEST_TEXT
+from knowledge.base import KnowledgeError, Passage
+from knowledge.library import Library
+from knowledge.ranking import Mode
+from knowledge.search import Found
+from webui import sources, talk
+from webui.markup import flat
+from webui.texts.base import Texts
+
+MOST = 20
+VISIBLE = 0.0005
+"""Scores that are nearer than this look the same."""
+
+
+class RetrievalTab:
+    """The components of the tab and what they do."""
+
+    def __init__(self, library: Library, top_k: int, texts: Texts) -> None:
+        self._library, self._top_k, self._texts = library, top_k, texts
+
+    def place(self) -> None:
+        """Place the tab."""
+        texts = self._texts
+        modes = [(label, value) for value, label in texts.search_modes.items()]
+        with gr.Row(elem_classes="try"):
+            self.query = gr.Textbox(
+                placeholder=texts.try_hint, label=texts.try_hint, show_label=False, container=False, lines=1, max_lines=4,
+                max_length=LONGEST_TEXT, elem_id="try-query", scale=1,
+            )  # fmt: skip
+            self.search = gr.Button(texts.search, variant="primary", size="md", elem_id="try-search", scale=0, min_width=110)
+        with gr.Row(elem_classes="knobs"):
+            self.mode = gr.Radio(modes, value="hybrid", label=texts.search_by, elem_id="try-mode", min_width=250, scale=3)
+            self.depth = gr.Slider(1, MOST, min(self._top_k, MOST), step=1, label=texts.how_many, min_width=140, scale=2)
+            self.least = gr.Slider(0, 1, 0, step=0.01, label=texts.least_score, min_width=140, scale=2)
+        self.asked = gr.State(("", []))
+        self.rows = gr.Markdown(f'<div class="quiet">{flat(texts.try_nothing)}</div>', elem_id="found", latex_delimiters=[])
+
+    def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button) -> None:
+        """Connect the tab to the choice of a base and to the links of the page."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        asked = [base, self.query, self.depth, self.least, self.mode]
+        gr.on([self.search.click, self.query.submit], self._find, asked, [self.rows, self.asked], **quiet)
+        base.change(lambda: ("", ("", [])), None, [self.rows, self.asked], **quiet)
+        go.click(self._keep, [act, base, self.asked, self.rows], self.rows, **quiet)
+
+    async def _find(self, base: str, query: str, depth: float, least: float, mode: Mode) -> tuple[str, tuple[str, list[str]]]:
+        if not query.strip():
+            return f'<div class="quiet">{flat(self._texts.try_nothing)}</div>', ("", [])
+        begin = time.monotonic()
+        try:
+            found = await asyncio.to_thread(self._library.find, base, query, int(depth), mode=mode)
+        except KnowledgeError as error:
+            return f'<div class="note warning">{flat(sentence(error))}</div>', ("", [])
+        names = [passage.source.name for passage in found.passages]
+        return listing(found, query, least, time.monotonic() - begin, self._texts), (query.strip(), names)
+
+    def _keep(self, act: str, base: str, asked: tuple[str, list[str]], rows: str) -> Any:
+        """Keep the question with the document of a passage, and say so in its place: `keep/PLACE/nonce`, from 1."""
+        verb, _, rest = act.partition("/")
+        place = rest.partition("/")[0]
+        query, names = asked
+        if verb != "keep" or not place.isdigit() or not 1 <= int(place) <= len(names):
+            return gr.skip()
+        name = names[int(place) - 1]
+        try:
+            token = self._library.card(base).id
+            self._library.question_files.add(token, [{"question": query, "files": [name]}])
+        except (KnowledgeError, ValueError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return rows.replace(_link(int(place), self._texts), f'<span class="good">{flat(self._texts.question_kept)}</span>')
+
+
+def listing(found: Found, query: str, least: float, seconds: float, texts: Texts) -> str:
+    """Return what was found as HTML: what is under the least score comes apart."""
+    if not found.passages:
+        return f'<div class="quiet">{flat(texts.nothing_found)}</div>'
+    facts = [texts.found_facts.format(len(found.passages), f"{1000 * seconds:.0f}")]
+    if found.query.split() != query.split():
+        facts.append(texts.searched_for.format(" · ".join(found.query.split("\n"))))
+    numbered = list(enumerate(found.passages, 1))
+    good = "".join(_card(at, one, "", texts) for at, one in numbered if one.score >= least)
+    weak = "".join(_card(at, one, " unused", texts) for at, one in numbered if one.score < least)
+    label = f'<div class="label">{flat(texts.under_least)}</div>' if weak else ""
+    return f'<div class="quiet">{flat(" · ".join(facts))}</div>{good}{label}{weak}'
+
+
+def _card(at: int, passage: Passage, kind: str, texts: Texts) -> str:
+    shown = talk.card(passage)
+    moved = abs(passage.scores.get("fused", passage.score) - passage.score) >= VISIBLE
+    names = [name for name in passage.scores if name != "fused" or moved]
+    parts = "".join(_score(texts.scores.get(name, name), passage.scores[name]) for name in names)
+    return (
+        f'<div class="card{kind}"><div class="head"><span class="cite">{at}</span>'
+        f"<strong>{sources.opener(shown, texts)}</strong>"
+        f'<span class="score" title="{flat(texts.score)}">{passage.score:.3f}</span></div>'
+        f'<div class="place">{sources.place(shown, texts)}</div>{sources.passage(passage.text)}'
+        f'<div class="foot"><span class="parts">{parts}</span>{_link(at, texts)}</div></div>'
+    )
+
+
+def _link(at: int, texts: Texts) -> str:
+    return f'<a class="act" href="#act/keep/{at}">{flat(texts.keep_question)}</a>'
+
+
+def _score(name: str, value: float) -> str:
+    part = min(max(value, 0.0), 1.0)
+    return f'<span>{flat(name)} <span class="bar"><i style="width:{100 * part:.0f}%"></i></span> {value:.3f}</span>'
