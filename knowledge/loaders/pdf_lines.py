@@ -21,6 +21,8 @@ HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
 SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
+SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
+"""Where a Latin word ends and one from right to left begins, PDFium leaves the space out."""
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
 
@@ -81,7 +83,8 @@ def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[
     if place is None:
         yield Line(paired(words), broken=broken)
     elif within(place, shown):
-        yield Line(paired(spaced(words, boxes)), place[1], place[3] - place[1], broken)
+        last = next(box for box in reversed(boxes) if box[2] > box[0])
+        yield Line(SWITCH.sub(" ", paired(spaced(words, boxes))), place[1], place[3] - place[1], broken, place[0], last[2])
 
 
 def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:
