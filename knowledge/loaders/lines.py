@@ -14,11 +14,17 @@ WIDER = 1.35
 """A gap this many times the usual one begins a paragraph."""
 LARGER = 1.2
 """A line this many times as high as its neighbour belongs to another paragraph."""
+OVERLAP = 0.35
+"""Part of the lower piece's height that pieces of one line share."""
+CLOSE, BESIDE, BACK = 0.15, 0.6, 0.3
+"""Distances in heights: without a space; within a line; what a mark above another takes back."""
 CJK = r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef"
 CJK_END, CJK_BEGIN = re.compile(rf"[{CJK}]$"), re.compile(rf"^[{CJK}]")
 CJK_FULL = 12
 """A shorter line is no full line of running text: a heading, a name, a cell of a table; it stays a line."""
 HYPHENATED = re.compile(r"[^\W\d_][-\u2010]$")
+WORD = re.compile(r"[^\W\d_]{3}$")
+"""What a note is set at; one or two letters are a formula's."""
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 
 
@@ -26,18 +32,20 @@ LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", 
 class Line:
     """A line of a page: `bottom` and `height` in points from the page's lower edge (height 0: unknown).
 
-    `broken`: it ends in a hyphen, not in `text`, that divides a word.
+    `broken`: it ends in a hyphen, not in `text`, that divides a word. `left` and `right` in points (0 and 0: unknown).
     """
 
     text: str
     bottom: float = 0.0
     height: float = 0.0
     broken: bool = False
+    left: float = 0.0
+    right: float = 0.0
 
 
 def paragraphs(lines: Iterable[Line]) -> Iterator[str]:
     """Yield the paragraphs of a page's lines, words divided at line ends joined again, ligatures spelt out."""
-    page = list(lines)
+    page = list(whole(lines))
     usual = usual_gap(page)
     part: list[Line] = []
     for line in page:
@@ -48,6 +56,38 @@ def paragraphs(lines: Iterable[Line]) -> Iterator[str]:
             part.append(line)
     if part:
         yield joined(part)
+
+
+def whole(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield lines, those put together that are pieces of one: a raised or lowered mark, and what goes on after it."""
+    held: Line | None = None
+    for line in lines:
+        if held is not None and continues(held, line):
+            apart = line.left - held.right >= CLOSE * max(held.height, line.height) or is_mark(held, line)
+            space = " " if apart else ""
+            larger = held if held.height >= line.height else line
+            text = f"{held.text}{space}{line.text}"
+            held = Line(text, larger.bottom, larger.height, line.broken, held.left, line.right)
+        else:
+            if held is not None:
+                yield held
+            held = line
+    if held is not None:
+        yield held
+
+
+def is_mark(line: Line, after: Line) -> bool:
+    """Whether a piece is the mark of a note at a word, which must not become a part of it."""
+    return after.height < line.height and after.text[:1].isdigit() and WORD.search(line.text) is not None
+
+
+def continues(line: Line, after: Line) -> bool:
+    """Whether a piece goes on where a line ends, on its height."""
+    if line.broken or line.right <= line.left or after.right <= after.left:
+        return False
+    high, low = max(line.height, after.height), min(line.height, after.height)
+    shared = min(line.bottom + line.height, after.bottom + after.height) - max(line.bottom, after.bottom)
+    return shared > OVERLAP * low and -BACK * high < after.left - line.right < BESIDE * high
 
 
 def usual_gap(lines: list[Line]) -> float:

@@ -21,6 +21,8 @@ HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
 SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
+SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
+"""Where a Latin word ends and one from right to left begins, PDFium leaves the space out."""
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
 
@@ -37,20 +39,32 @@ class Ruled:
 
 def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
     """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
-    # Characters without Unicode are counted but not given: then places cannot be told from positions in the text.
-    placed = text_page.count_chars() == len(text)
-    boxes = list(boxes_of(text_page, 0, len(text))) if placed else []
-    grids = grids_of(rules) if placed else []
+    if text_page.count_chars() != len(text):
+        text = by_characters(text_page)
+    boxes = list(boxes_of(text_page, 0, len(text)))
+    grids = grids_of(rules)
     tables = Tables(grids, boxes, text) if grids else None
     for match in LINE.finditer(text):
         end = match[2]
         for begin, stop, table in runs(tables.owners if tables else {}, *match.span(1)):
             if tables and table is not None:
                 if tables.texts[table]:  # where its first characters stand
-                    yield Ruled(tables.texts[table])
+                    yield Ruled(paired(tables.texts[table]))
                     tables.texts[table] = ""
             else:
                 yield from line_of(text[begin:stop], boxes[begin:stop], shown, end in HYPHENS and stop == match.end(1))
+
+
+def by_characters(text_page: Any) -> str:
+    """Return a page's text, its places those of PDFium's characters: its own leaves out some that have no Unicode."""
+    from pypdfium2 import raw
+
+    return "".join(chr(raw.FPDFText_GetUnicode(text_page, place)) for place in range(text_page.count_chars()))
+
+
+def paired(words: str) -> str:
+    """Return a text whose rare characters may be two halves, as in UTF-16, with the halves put together."""
+    return words if words.isascii() else words.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
 def runs(owners: dict[int, int], begin: int, end: int) -> Iterator[tuple[int, int, int | None]]:
@@ -67,9 +81,10 @@ def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[
     """Yield a line unless it stands outside the part that is shown."""
     place = next((box for box in boxes if box[2] > box[0]), None)
     if place is None:
-        yield Line(words, broken=broken)
+        yield Line(paired(words), broken=broken)
     elif within(place, shown):
-        yield Line(spaced(words, boxes), place[1], place[3] - place[1], broken)
+        last = next(box for box in reversed(boxes) if box[2] > box[0])
+        yield Line(SWITCH.sub(" ", paired(spaced(words, boxes))), place[1], place[3] - place[1], broken, place[0], last[2])
 
 
 def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:

@@ -113,6 +113,19 @@ def test_divided_words_are_joined() -> None:
     assert list(paragraphs(lines)) == ["a dualencoder of Lucene-BM25 complete file"]
 
 
+def test_raised_and_lowered_pieces_stay_in_their_line() -> None:
+    pieces = [
+        Line("U in R", 700, 12, left=72, right=105),
+        Line("n", 706, 7, left=105, right=109),
+        Line(" is a neighbourhood", 700, 12, left=109, right=210),
+        Line("3", 706, 7, left=210, right=214),
+        Line("of x.", 700, 12, left=218, right=240),
+        Line("Next line", 686, 12, left=72, right=120),
+        Line("other column", 686, 12, left=320, right=400),
+    ]
+    assert list(paragraphs(pieces)) == ["U in Rn is a neighbourhood 3 of x.\nNext line\nother column"]
+
+
 def test_chinese_lines_go_on_without_a_space() -> None:
     assert list(paragraphs([Line("这是一个没有空格的中文段落的第一行"), Line("第二行")])) == [
         "这是一个没有空格的中文段落的第一行第二行"
