@@ -15,6 +15,11 @@ from knowledge.settings import KnowledgeSettings
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
 BATCH = 4
+BACK_TO_THREE = (
+    "DROP TABLE next_vectors; ALTER TABLE bases DROP COLUMN embedder_path; ALTER TABLE bases DROP COLUMN next_embedder;"
+    "PRAGMA user_version=3;"
+)
+"""Makes a database of schema 4 one of schema 3."""
 
 
 class StubEmbedder:

@@ -7,9 +7,11 @@ the folder is opened again: invariants I1 to I7 of the design's list of faults h
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
 from tests.knowledge.conftest import finish, reach
 from tests.knowledge.promises import keeps, repeat
-from tests.knowledge.stubs import StubEmbedder, read_text, settings
+from tests.knowledge.stubs import BACK_TO_THREE, StubEmbedder, read_text, settings
 
 BREAKING = Path(__file__).with_name("breaking.py")
 NEVER = 1_000_000
@@ -52,6 +54,11 @@ class Breaking:
         answer, _ = self.broken("write", NEVER, how)
         assert answer["status"] == 0, answer
         return dict(answer["steps"])
+
+    def older(self) -> None:
+        """Let the prepared folder be of the schema before the present one from now on."""
+        with closing(sqlite3.connect(self._prepared / "knowledge.db")) as connection:
+            connection.executescript(BACK_TO_THREE)
 
     def broken(self, kind: str, number: int, how: str, what: str = "changes") -> tuple[dict[str, Any], Path]:
         """Return what became of a child, and its folder."""
@@ -98,7 +105,7 @@ def holds(said: set[str], folder: Path, again: bool = False, failed: bool = Fals
             assert job.stage in ("ready", "skipped") or (failed and job.stage == "failed" and job.code and job.detail), job
         keeps(library, said)
         check_open(library)
-        assert library.verify() == []
+        reach(lambda: library.verify() == [])
         if again:
             repeat(library)
             check_open(library)
@@ -168,3 +175,23 @@ def test_a_step_that_fails_is_told_and_nothing_is_lost(breaking: Breaking, kind:
             error.add_note(f"{how} at {kind} {number}, after {answer['said']}")
             raise
     assert failed or not how.endswith("+")
+
+
+@pytest.mark.parametrize("kind", ["write", "call"])
+def test_killed_while_an_older_schema_is_brought_up_to_date(tmp_path_factory: pytest.TempPathFactory, kind: str) -> None:
+    breaking = Breaking(tmp_path_factory.mktemp("older"))
+    breaking.older()
+    versions = set()
+    for number in range(1, 1000, {"write": 5, "call": 1}[kind]):
+        answer, folder = breaking.broken(kind, number, "kill", "rebuild")
+        assert answer["status"] in (-9, 0), answer
+        if "opened" in answer["said"]:
+            break
+        with closing(sqlite3.connect(folder / "knowledge.db")) as connection:
+            versions |= set(connection.execute("PRAGMA user_version").fetchone())
+        holds(set(), folder)
+        with closing(sqlite3.connect(folder / "knowledge.db.schema-3")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("SELECT count(*) FROM documents").fetchone() == (4,)
+    breaking.process.communicate(timeout=60)
+    assert 3 in versions and number > 3

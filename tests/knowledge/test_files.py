@@ -58,7 +58,7 @@ def test_a_document_replaced_by_name_is_another_file(library: Library) -> None:
     (new,) = library.files.part(ALL).items
     assert new.id != old.id and library.files.content(new.id) == b"pear text"
     assert [entry.file for entry in library.files.entries("default", ALL).items] == [new.id]
-    assert library._originals.kept() == [new.sha256]
+    reach(lambda: library._originals.kept() == [new.sha256])  # bytes go after the document has come
 
 
 def test_the_same_bytes_twice_while_waiting_leave_one_file_that_is_there(make: Make) -> None:

@@ -146,7 +146,7 @@ class Operations(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "library"):
             check_open(self.library)
-            assert self.library.verify() == []
+            reach(lambda: self.library.verify() == [])
             self.library.close()
             check(self.folder)
         shutil.rmtree(self.folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 from knowledge import term_rows
 from knowledge.library import Library
 from tests.knowledge.conftest import Make, finish
-from tests.knowledge.stubs import story
+from tests.knowledge.stubs import BACK_TO_THREE, story
 
 
 def names(library: Library, query: str) -> set[str]:
@@ -43,7 +43,7 @@ def test_an_older_database_gets_its_words_when_it_is_loaded(make: Make, tmp_path
     first.close()
     before = rows(path)
     with sqlite3.connect(path) as connection:
-        connection.executescript("DROP TABLE chunk_terms; PRAGMA user_version=2;")
+        connection.executescript(BACK_TO_THREE + "DROP TABLE chunk_terms; PRAGMA user_version=2;")
     second = make(load=False)
     told: list[str] = []
     second.load(lambda what, part: told.append(what))
