@@ -12,7 +12,7 @@ from cli.finding import Finding
 from cli.machine import nearest
 from generation.base import ModelUnusable
 from generation.settings import backend
-from knowledge.base import KnowledgeError, StoreInUse
+from knowledge.base import KnowledgeError, RerankerUnusable, StoreInUse
 from knowledge.lock import FolderLock
 
 LOCK = "knowledge.lock"
@@ -21,6 +21,7 @@ LOCK = "knowledge.lock"
 def findings(settings: ServerSettings) -> Iterator[Finding]:
     """Yield what a start with `settings` would meet."""
     yield _model(settings)
+    yield from _reranker(settings)
     yield _data(settings.data_dir)
     yield _port(settings)
     yield from _keys(settings)
@@ -47,6 +48,17 @@ def _is_cached(settings: ServerSettings) -> bool:
     from generation import hub
 
     return hub.locate(settings.model or "", settings.hub_cache) is not None
+
+
+def _reranker(settings: ServerSettings) -> Iterator[Finding]:
+    if settings.reranker_path is not None:
+        from knowledge.reranker import Reranker
+
+        try:
+            Reranker(settings.reranker_path).check()
+            yield Finding("reranker", "ok", f"{settings.reranker_path}, a cross-encoder with safe weights")
+        except RerankerUnusable as error:
+            yield Finding("reranker", "wrong", str(error), "give the folder of a cross-encoder with .safetensors weights")
 
 
 def _data(folder: Path) -> Finding:

@@ -140,7 +140,7 @@ class Embedder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         abilities = torch.cpu.get_capabilities()
         half = device == "cuda" or abilities.get("amx_bf16") or abilities.get("avx512_bf16")
-        with _no_bars():
+        with no_bars():
             model: Any = SentenceTransformer(
                 str(folder),
                 device=device,
@@ -231,7 +231,7 @@ def short_name(identity: str) -> str:
 
 
 @contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
+def no_bars() -> Iterator[None]:
     """Let transformers draw no progress bar meanwhile: `report` tells the progress."""
     from transformers.utils import logging
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from knowledge.base import RerankerUnusable
-from knowledge.embeddings import Report
+from knowledge.embeddings import Report, no_bars
 
 CPU_BATCH = 8
 GPU_BATCH = 32
@@ -86,14 +86,15 @@ class Reranker:
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._batch = GPU_BATCH if device == "cuda" else CPU_BATCH
-        model: Any = CrossEncoder(
-            str(self._folder),
-            device=device,
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-            activation_fn=torch.nn.Sigmoid(),
-        )
+        with no_bars():
+            model: Any = CrossEncoder(
+                str(self._folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+                activation_fn=torch.nn.Sigmoid(),
+            )
         model.max_seq_length = min(model.max_seq_length or LONGEST, LONGEST)
         self._model = model
 

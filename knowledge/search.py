@@ -33,7 +33,7 @@ SPARE = 8
 MOST = 2000
 """Candidates looked at, at most, however often the base repeats itself."""
 
-RERANKED = 24
+RERANKED = 16
 """Passages that a reranker reads, at least: each costs it a pass through its model."""
 
 TELLING = 5

@@ -174,6 +174,11 @@ def test_a_port_that_is_taken(program: str, tmp_path: Path) -> None:
     assert "--port" in result.stderr
 
 
+def test_a_reranker_that_cannot_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "reranker"
+    refused(tmp_path, API, 4, [str(folder), "--reranker-path", "no such folder"], "--backend=echo", f"--reranker-path={folder}")
+
+
 def test_a_second_server_on_one_data_folder(echo: Server, tmp_path: Path) -> None:
     data = echo.log.parent / "data"
     words = [str(data), str(echo.process.pid), "--data-dir"]

@@ -215,6 +215,12 @@ def test_a_model_by_its_hub_id(tmp_path: Path, tiny_llama: Path, monkeypatch: py
     assert named(server.findings(settings(tmp_path, model_path="tiny/llama")), "model").level == "ok"
 
 
+def test_a_reranker(tmp_path: Path) -> None:
+    assert "reranker" not in [found.name for found in server.findings(settings(tmp_path))]
+    found = named(server.findings(settings(tmp_path, reranker_path=str(tmp_path / "nowhere"))), "reranker")
+    assert (found.level, "no such folder" in found.detail, bool(found.fix)) == ("wrong", True, True)
+
+
 def test_a_remote_engine_is_asked(tmp_path: Path) -> None:
     with serving(EchoServer(256)) as echo:
         there = settings(tmp_path, backend="openai", api_base=echo.url, model_path=MODEL)
