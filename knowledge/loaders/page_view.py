@@ -32,7 +32,7 @@ WHOLE = 0.95
 
 
 def find(path: Path, report: PageReport, quote: str, page: int | None) -> list[list[Any]]:
-    """Return ["found", pages, places, located]; a place is [page, boxes]. Looked at: `page` and the next one; None: all.
+    """Return ["found", pages, places, located]; no place unless it is located; one is [page, boxes]. Looked at: `page` and the next one; None: all.
 
     `pages` 0: PDFium cannot open the file.
     """
@@ -48,7 +48,8 @@ def find(path: Path, report: PageReport, quote: str, page: int | None) -> list[l
             part += located.part
         if part >= WHOLE:
             break
-    return [["found", count, places, Located(part=part).found]]
+    found = Located(part=part).found
+    return [["found", count, places if found else [], found]]
 
 
 def draw(path: Path, report: PageReport, page: int) -> list[list[Any]]:
