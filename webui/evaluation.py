@@ -42,7 +42,7 @@ def questions(rows: Sequence[Question], texts: Texts) -> str:
     """Return the questions with what should be found, and a link that removes each."""
     if not rows:
         return f'<div class="quiet">{flat(texts.no_questions)}</div>'
-    head = f"<th>{flat(texts.question)}</th><th>{flat(texts.should_find)}</th><th></th>"
+    head = f"<th>{flat(texts.question)}</th><th>{flat(texts.should_find)}</th><th>{flat(texts.actions)}</th>"
     body = "".join(_question(number, row, texts) for number, row in enumerate(rows[:SHOWN]))
     more = f'<div class="quiet">{flat(texts.and_more.format(f"{len(rows) - SHOWN:,}"))}</div>' if len(rows) > SHOWN else ""
     return f'<table class="documents questions"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'

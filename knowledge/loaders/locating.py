@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 SHORTEST = 16
-"""Letters of a piece that is looked for anywhere; shorter ones only count near the piece before them."""
+"""Letters of a piece that is looked for anywhere; shorter ones only count near the piece before them,"""
+WORD = 5
+"""or, from this many letters on, where they stand once in the text."""
 
 NEAR = 400
 """Letters within which a short piece is near."""
@@ -91,7 +93,8 @@ def _pieces(quote: str, held: str, start: int) -> Iterator[Span]:
 def _halves(piece: str, held: str, anchor: int | None, start: int) -> Iterator[Span]:
     """Yield where a piece stands, or its halves where it is divided, by a page's end for one."""
     at = _nearest(held, piece, start if anchor is None else anchor) if piece else -1
-    if at >= 0 and (len(piece) >= SHORTEST or (anchor is not None and abs(at - anchor) <= NEAR)):
+    near = anchor is not None and abs(at - anchor) <= NEAR
+    if at >= 0 and (near or len(piece) >= SHORTEST or (len(piece) >= WORD and held.count(piece) == 1)):
         yield at, at + len(piece)
     elif at < 0 and len(piece) >= 2 * SHORTEST:
         middle = len(piece) // 2

@@ -32,9 +32,9 @@ WHOLE = 0.95
 
 
 def find(path: Path, report: PageReport, quote: str, page: int | None) -> list[list[Any]]:
-    """Return ["found", pages, places, located]; a place is [page, boxes]. Looked at: `page` and the next one; None: all.
+    """Return ["found", pages, places, located]; a place is [page, boxes], and there is none unless it is located.
 
-    `pages` 0: PDFium cannot open the file.
+    Looked at are `page` and the next one; None: all of them. `pages` 0: PDFium cannot open the file.
     """
     document = _opened(path)
     count = len(document) if document is not None else 0
@@ -48,7 +48,8 @@ def find(path: Path, report: PageReport, quote: str, page: int | None) -> list[l
             part += located.part
         if part >= WHOLE:
             break
-    return [["found", count, places, Located(part=part).found]]
+    found = Located(part=part).found
+    return [["found", count, places if found else [], found]]
 
 
 def draw(path: Path, report: PageReport, page: int) -> list[list[Any]]:

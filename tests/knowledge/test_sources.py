@@ -77,6 +77,10 @@ def test_a_picture_is_limited_and_a_page_that_is_not_there_is_said(library: Libr
 
 def test_a_passage_that_is_in_no_text_of_its_page_is_not_boxed(library: Library) -> None:
     (passage,) = added(library, "a.pdf", image_pdf(2, "Only this is text."))
+    half = library.sources.open(
+        "default", passage.source.file, "Only this is text. " + "And very much else is not. " * 5, Locator(1)
+    )
+    assert not half.found and half.places == ((1, ()),)
     lost = library.sources.open("default", passage.source.file, "Words that stand in the scanned picture", Locator(page=2))
     assert not lost.found and lost.pages == 2 and lost.places == ((2, ()),)
 

@@ -45,6 +45,11 @@ def test_a_row_of_a_table_is_found_cell_by_cell() -> None:
     assert located.found and len(located.spans) >= 2
 
 
+def test_words_that_stand_once_are_found_by_themselves() -> None:
+    assert shown("Hello\n\nWorld", "World. And so on. Hello") == ["World", "Hello"]
+    assert not locate("Hello\n\nWorld", "Hello Hello").found
+
+
 def test_half_of_a_passage_that_goes_on_elsewhere_is_half_found() -> None:
     quote = "Apples are picked in September and pears in the very late October of each year"
     located = locate(quote, "Apples are picked in September and pears in the")
