@@ -20,6 +20,7 @@ from knowledge.base import Job, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
 from knowledge.index import Indexes
+from knowledge.index_cache import IndexCache
 from knowledge.jobs import Jobs
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
@@ -39,6 +40,7 @@ class Shelf:
 
     def __init__(self, store: Store, indexes: Indexes, originals: Originals, fault: Callable[[str], None]) -> None:
         self.jobs = Jobs(store)
+        self._cache = IndexCache(store.path.parent / "indexes")
         self._store = store
         self._indexes = indexes
         self._originals = originals
@@ -58,9 +60,18 @@ class Shelf:
         with index.lock, self._store.read() as connection:
             alike = catalog.made_by(connection, base_id) == embedder
             if alike:
-                index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
+                self._cache.fill(index, connection, base_id, embedder)
             else:
                 index.rebuild(())
+
+    def keep_indexes(self, embedder: str) -> None:
+        """Write the files of large indexes that changed much, so that the next start is fast."""
+        with self._store.read() as connection:
+            numbers = [number for number in catalog.base_ids(connection) if catalog.made_by(connection, number) == embedder]
+        for number in numbers:
+            index = self._indexes.of(number)
+            with index.lock, self._store.read() as connection:
+                self._cache.keep(index, connection, number, embedder)
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
@@ -183,6 +194,7 @@ class Shelf:
             index.rebuild(())
         if not keep:
             self._indexes.drop(base_id)
+        self._cache.drop(base_id)
         self._forget(change.hashes)
 
     def dismiss(self, base_id: int) -> None:
