@@ -66,8 +66,8 @@ def _write(file: BinaryIO, content: Content) -> None:
     head = json.dumps({"version": VERSION, "facts": content.facts, "arrays": shapes}).encode()
     digest = hashlib.sha256()
     file.write(bytes(DIGEST))
-    parts = [array.reshape(-1).view(np.uint8).data for array in arrays]
-    for part in (len(head).to_bytes(LENGTH, "little"), head, *parts):
+    parts: list[memoryview] = [array.reshape(-1).view(np.uint8).data for array in arrays]
+    for part in (memoryview(len(head).to_bytes(LENGTH, "little")), memoryview(head), *parts):
         digest.update(part)
         file.write(part)
     file.seek(0)
