@@ -228,6 +228,27 @@ def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.N
         yield ids, np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(len(rows), -1)
 
 
+def stamps(connection: sqlite3.Connection, number: int) -> dict[int, tuple[str, float, int, int, int]]:
+    """Return of each document in a base what changes whenever its chunks do: hash, time, chunks, first and last id.
+
+    Chunks are written once and never changed, so documents of equal stamps have equal chunks. Within a document the ids
+    follow one another.
+    """
+    rows = connection.execute(
+        "SELECT d.id, d.sha256, d.added, count(c.id), coalesce(min(c.id), 0), coalesce(max(c.id), -1) FROM documents d"
+        " LEFT JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ? GROUP BY d.id",
+        (number,),
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+def vectors_from(connection: sqlite3.Connection, chunks: Sequence[int]) -> npt.NDArray[np.float16]:
+    """Return the vectors of chunks in the order of their ids, shape (chunks, dimension)."""
+    query = "SELECT vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
+    return np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float16).reshape(len(rows), -1)
+
+
 def put(connection: sqlite3.Connection, new: NewDocument) -> Change:
     """Store a document in place of the one of its name; raises `EmbedderMismatch` beside vectors of another model."""
     old = find(connection, new.base_id, new.name)

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-CPU_BATCH = 8
-"""Texts at once. On 2 cores 8 are as fast as 32 (71 and 73 texts/s), and a question waits 0.1 s for them, not 0.4 s."""
-GPU_BATCH = 64
+CPU_BATCH = 8 * 256
+"""Tokens at once, padding counted: 8 passages of the usual length are as fast as 32, and a question waits for no more."""
+GPU_BATCH = 64 * 256
+ALIKE = 0.8
+"""The shortest text of a batch has this part of the longest one's tokens at least: what is padded is computed too."""
+SHORT = 16
+"""Texts of so few tokens may be together all the same: they cost little, and batches of one cost more."""
 PACKAGED = "all-MiniLM-L6-v2"
 DOWNLOADED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 SAMPLES = 64
@@ -76,6 +80,20 @@ def checked(vectors: npt.NDArray[Any], count: int, dimension: int) -> Vectors:
     if (lengths < 1e-6).any():
         raise KnowledgeError("the embedding model gave a vector of length zero")
     return np.asarray(exact / lengths, dtype=np.float32)
+
+
+def batches(counts: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Yield the places of texts of so many tokens, the shortest first, in batches of like lengths and `limit` tokens."""
+    batch: list[int] = []
+    for place in sorted(range(len(counts)), key=lambda place: counts[place]):
+        longest = max(1, counts[place])
+        alike = not batch or counts[batch[0]] >= ALIKE * longest or longest <= SHORT
+        if batch and (not alike or (len(batch) + 1) * longest > limit):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def _ignore(done: int) -> None:
@@ -196,11 +214,11 @@ class Embedder:
         """
         self._ready()
         vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # alike lengths in a batch need no padding
-        for start in range(0, len(order), self._batch):
-            batch = order[start : start + self._batch]
+        done = 0
+        for batch in batches(self.count(texts), self._batch):
             vectors[batch] = self._encode([texts[i] for i in batch], self._model.encode_document)
-            step(min(start + self._batch, len(order)))
+            done += len(batch)
+            step(done)
         return vectors
 
     def encode_query(self, text: str) -> Vectors:

@@ -1,8 +1,9 @@
 """The vectors of a knowledge base in memory, by FAISS, with its terms; the only module that knows FAISS.
 
-A copy of what the database holds: never written to a file, made anew at each start (100,000 vectors in 0.3 s). Exact
-inner product over float16. FAISS crashes the process when an index is searched while it changes, so every use is under
-the lock of the index. Terms change with the vectors, under the same lock. Texts and names it does not know.
+A copy of what the database holds, made anew at each start or taken from a checked file (`index_file.py`) of bare
+numbers, for FAISS's own files crash it when they are crafted. Exact inner product over float16. FAISS crashes the process
+too when an index is searched while it changes, so every use is under the lock of the index. Terms change with the
+vectors, under the same lock. Texts and names it does not know.
 """
 
 import threading
@@ -70,6 +71,31 @@ class Index:
                 self._faiss, self._incomplete = None, True
                 raise
 
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """Return everything as arrays: ids, vectors of shape (ids, dimension) as the bits of float16, and the terms."""
+        import faiss
+
+        with self.lock:
+            if self._faiss is None:
+                return []
+            ids = faiss.vector_to_array(self._faiss.id_map)
+            flat: Any = faiss.downcast_index(self._faiss.index)
+            return [ids, faiss.vector_to_array(flat.codes).reshape(len(ids), -1), *self._lexical.arrays()]
+
+    def restore(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        """Replace everything by what `arrays` returned, whole and unchanged; after an exception it is empty."""
+        with self.lock:
+            self.rebuild(())
+            if not arrays:
+                return
+            try:
+                self._lexical.restore(arrays[2:])
+                self._add(arrays[0], arrays[1].view(np.float16))
+            except BaseException:
+                self._lexical.clear()
+                self._faiss = None
+                raise
+
     def swap(
         self, gone: Sequence[int], came: Sequence[int], vectors: npt.NDArray[np.float16], packed: Sequence[bytes] = ()
     ) -> None:
@@ -95,7 +121,8 @@ class Index:
             flat = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
             self._faiss = faiss.IndexIDMap(flat)
         self._check(vectors.shape[1])
-        self._faiss.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), ids)
+        # The bits of float16 are what FAISS keeps for QT_fp16: no way through float32 and back.
+        self._faiss.add_sa_codes(np.ascontiguousarray(vectors, dtype=np.float16).view(np.uint8), ids)
 
     def look(
         self, vector: npt.NDArray[np.float32], words: Mapping[str, float], count: int, only: Numbers | None = None

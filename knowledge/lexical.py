@@ -1,14 +1,15 @@
 """The words of a knowledge base in memory: which passages hold a term, and how often. Scored by BM25.
 
-A copy of what the database holds (`terms.pack`), as the vectors are: made anew at each start, changed with them under
-one lock, and never written to a file. Segments of postings in numpy arrays; new passages come as small segments, which
-are merged so that each is at least twice as large as the next. Texts it does not know.
+A copy of what the database holds (`terms.pack`), as the vectors are: made anew at each start or taken from a checked file
+(`index_file.py`), and changed with them under one lock. Segments of postings in numpy arrays; new passages come as small
+segments, which are merged so that each is at least twice as large as the next. Texts it does not know.
 
 Chosen over SQLite's FTS5, which reads a row of a table for every passage that holds any word of the question.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,10 @@ class _Segment:
         return [int(place) for place in places[self.ids[places] == wanted]]
 
 
+PARTS = len(_Segment.__slots__)
+"""Arrays of a segment."""
+
+
 class Lexical:
     """Chunk ids and their terms. Whoever uses it holds the lock of the base's index."""
 
@@ -87,6 +92,15 @@ class Lexical:
                 ids, packed = [], []
         if ids:
             self._segments.append(_of(ids, packed))
+        self._count()
+
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """Return everything as arrays, `PARTS` for each segment."""
+        return [getattr(segment, part) for segment in self._segments for part in _Segment.__slots__]
+
+    def restore(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        """Replace everything by what `arrays` returned."""
+        self._segments = [_Segment(*arrays[start : start + PARTS]) for start in range(0, len(arrays), PARTS)]
         self._count()
 
     def add(self, ids: Sequence[int], packed: Sequence[bytes]) -> None:

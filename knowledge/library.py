@@ -164,14 +164,23 @@ class Library:
                 self._shelf.rebuild(number)
             except (KnowledgeError, ValueError):  # this one's rows are damaged, which a search of it will say
                 log.exception("a knowledge base cannot be read; the others can be searched")
+        self._keep_indexes()
 
     def close(self) -> None:
         """Stop the work within seconds and give the data folder up; unfinished jobs begin again at the next `open`."""
-        self.state = "closed"
+        loaded, self.state = self.ready, "closed"
         self._rebuilds.close()
         self._ingest.close()
+        if loaded:
+            self._keep_indexes()
         self._store.close()
         self._lock.release()
+
+    def _keep_indexes(self) -> None:
+        try:
+            self._shelf.keep_indexes()
+        except KnowledgeError:  # a file that saves time is no reason not to end
+            log.exception("the indexes were not written: the next start reads the database")
 
     def bases(self) -> list[BaseInfo]:
         """Return all knowledge bases by name."""

@@ -21,6 +21,7 @@ from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
 from knowledge.index import Indexes
+from knowledge.index_cache import IndexCache
 from knowledge.jobs import Jobs
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
@@ -42,6 +43,7 @@ class Shelf:
 
     def __init__(self, store: Store, indexes: Indexes, originals: Originals, fault: Callable[[str], None]) -> None:
         self.jobs = Jobs(store)
+        self._cache = IndexCache(store.path.parent / "indexes")
         self._store = store
         self._indexes = indexes
         self._originals = originals
@@ -59,7 +61,11 @@ class Shelf:
         """Fill the index of a base from the database."""
         index = self._indexes.of(base_id)
         with index.lock, self._store.read() as connection:
-            index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
+            made_by = catalog.made_by(connection, base_id)
+            if made_by is None:
+                index.rebuild(())
+            else:
+                self._cache.fill(index, connection, base_id, made_by)
 
     def switch(self, base_id: int, embedder: str, path: str | None) -> bool:
         """Let the vectors of another model count that were made beside the present ones; False when some are missing.
@@ -73,6 +79,7 @@ class Shelf:
                 self._fault("switch_rows")
                 held.enter_context(self._indexes.of(base_id).lock)
             self._fault("switch_commit")
+            self._cache.drop(base_id)
             self.rebuild(base_id)
         self._fault("switch_index")
         return True
@@ -87,6 +94,17 @@ class Shelf:
         return (
             f"the index of knowledge base {base_id} lacks {len(stored - held)} passages and has {len(held - stored)} too many"
         )
+
+    def keep_indexes(self) -> None:
+        """Write the files of large indexes that changed much, so that the next start is fast."""
+        with self._store.read() as connection:
+            made = {number: catalog.made_by(connection, number) for number in catalog.base_ids(connection)}
+        for number, embedder in made.items():
+            if embedder is None:
+                continue
+            index = self._indexes.of(number)
+            with index.lock, self._store.read() as connection:
+                self._cache.keep(index, connection, number, embedder)
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
@@ -209,6 +227,7 @@ class Shelf:
             index.rebuild(())
         if not keep:
             self._indexes.drop(base_id)
+        self._cache.drop(base_id)
         self._forget(change.hashes)
 
     def dismiss(self, base_id: int) -> None:

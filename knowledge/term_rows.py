@@ -35,6 +35,12 @@ def batches(connection: sqlite3.Connection, base_id: int) -> Iterator[tuple[list
         yield [row[0] for row in rows], [row[1] for row in rows]
 
 
+def of_chunks(connection: sqlite3.Connection, chunks: Sequence[int]) -> list[bytes]:
+    """Return the packed terms of chunks in the order of their ids."""
+    query = "SELECT terms FROM chunk_terms WHERE chunk_id IN (SELECT value FROM json_each(?)) ORDER BY chunk_id"
+    return [row[0] for row in connection.execute(query, (json.dumps(list(chunks)),))]
+
+
 def missing(connection: sqlite3.Connection) -> int:
     """Return how many chunks have no terms yet."""
     return int(connection.execute("SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM chunk_terms)").fetchone()[0])

