@@ -19,7 +19,7 @@ from knowledge.library import Library
 from knowledge.loaders import LOADERS
 from knowledge.lock import FolderLock
 
-PAUSE, REPORT_SECONDS = 0.05, 2.0
+PAUSE = 0.2
 
 
 def add(given: argparse.Namespace, settings: ServerSettings) -> int:
@@ -151,10 +151,12 @@ def rebuild(given: argparse.Namespace, settings: ServerSettings) -> int:
         bases = [given.base] if given.base else [one.base for one in library.rebuilds()]
         for base in bases:
             library.rebuild(base)
+        told = ""
         while running := [one for one in library.rebuilds() if one.base in bases and not one.error]:
             one = running[0]
-            sys.stderr.write(f"{one.base}: {one.done:,} of {one.passages:,} passages, about {one.seconds:.0f} s left\n")
-            time.sleep(REPORT_SECONDS if one.seconds > REPORT_SECONDS else PAUSE)
+            if told != (told := f"{one.base}: {one.done:,} of {one.passages:,} passages"):
+                sys.stderr.write(f"{told}, about {one.seconds:.0f} s left\n")
+            time.sleep(PAUSE)
         failed = {one.base: one.error for one in library.rebuilds() if one.base in bases}
     lines = [f"{base}  {failed.get(base, 'rebuilt')}" for base in bases]
     _tell(given, {"rebuilt": [base for base in bases if base not in failed], "failed": failed}, lines or ["nothing to rebuild"])

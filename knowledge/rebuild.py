@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Rebuild:
     """A base that another model made than the present one, and how far it is being made again.
 
-    `made_by`, `wanted`: names of models. `seconds`: left, estimated. `by_words`: until then it is searched by words only,
-    for its model is gone. `error`: why it stopped, "" if it did not.
+    `made_by`, `wanted`: names of models. `seconds`: left, estimated, 0 where it is not known. `by_words`: until then it is
+    searched by words only, for its model is gone. `error`: why it stopped, "" if it did not.
     """
 
     base: str
@@ -125,8 +125,11 @@ class Rebuilds:
         if not self._speed:
             with self._store.read() as connection:
                 some = vector_rows.waiting(connection, base_id, SAMPLE)
-            if some:
-                self._vectors(some)
+            try:
+                if some:
+                    self._vectors(some)
+            except Exception:  # whoever only asks how long it takes is not told by an error that it will not work
+                log.exception("the embedding model could not be tried")
         return self._speed
 
     def _vectors(self, rows: list[tuple[int, str, tuple[str, ...], str]]) -> catalog.Halves:

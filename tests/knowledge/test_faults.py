@@ -135,13 +135,12 @@ def test_killed_at_every_step(breaking: Breaking, kind: str, how: str) -> None:
 @pytest.mark.parametrize("kind", ["point", "write"])
 def test_killed_while_vectors_are_made_again(breaking: Breaking, kind: str) -> None:
     steps = breaking.broken(kind, NEVER, "kill", "rebuild")[0]["steps"][kind]
-    seen = set()
+    went_on = 0
     for number in spread(steps, 30):
         answer, folder = breaking.broken(kind, number, "kill", "rebuild")
         assert answer["status"] in (-9, 0), answer
         library = opened(folder, StubEmbedder("new", dimension=64))
-        unfinished = library.rebuilds()
-        seen |= {one.running for one in unfinished}
+        went_on += "wanted" in answer["said"] and "rebuilt" not in answer["said"]
         for word in ("oldkep", "oldrep", "oldrem"):
             assert library.search("default", f"{word} part2", 1)[0].text.startswith(word)
         reach(lambda library=library: not any(one.running for one in library.rebuilds()))  # type: ignore[misc]
@@ -153,7 +152,7 @@ def test_killed_while_vectors_are_made_again(breaking: Breaking, kind: str) -> N
         old = opened(folder)  # and the way back: by the old model, whose vectors are those of what was not rebuilt
         assert {base.name for base in old.bases() if base.outdated} == {"default", "other"} - left
         old.close()
-    assert seen == {True, False}
+    assert went_on >= 5
 
 
 def test_there_are_two_hundred_of_them(breaking: Breaking) -> None:
