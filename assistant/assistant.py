@@ -135,7 +135,7 @@ class Assistant:
         """Answer that the documents do not tell, with the nearest passages as sources; the model is not asked."""
         nearest = found.passages[:NEAREST]
         run = Run(question.mode, None, nearest, question.principal, asked, refused=True)
-        self.runs.start_now(found.onto(run), pieces(question.text, nearest))
+        self.runs.start_now(found.onto(run), pieces(question.text, nearest, self.settings.refusal))
         return run
 
 

@@ -19,16 +19,17 @@ CHINESE = ("文档中没有相关内容。", "与问题最接近的段落：")
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
-def words(question: str, passages: Sequence[Passage]) -> str:
-    """Return the refusal of `question` with the places of `passages`; it cites none of them."""
+def words(question: str, passages: Sequence[Passage], sentence: str | None = None) -> str:
+    """Return the refusal of `question` with the places of `passages`, none of which it cites; `sentence`: in other words."""
     told, nearest = CHINESE if _HAN.search(question) else ENGLISH
+    told = sentence or told
     lines = [f"- {place}" for place in dict.fromkeys(map(_place, passages))]
     return "\n".join((told, "", nearest, "", *lines)) if lines else told
 
 
-async def pieces(question: str, passages: Sequence[Passage]) -> AsyncGenerator[Piece, None]:
+async def pieces(question: str, passages: Sequence[Passage], sentence: str | None = None) -> AsyncGenerator[Piece, None]:
     """Yield the refusal as an engine yields an answer, at the cost of no token."""
-    yield Piece(words(question, passages))
+    yield Piece(words(question, passages, sentence))
     yield Piece("", "stop", Usage(0, 0))
 
 

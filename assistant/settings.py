@@ -18,6 +18,10 @@ class AssistantSettings(Settings):
         description="least evidence (0 to 1) in the passages found for a question to be answered; under it the answer is that "
         "the documents do not tell; 0: always answer",
     )  # fmt: skip
+    refusal: str | None = Field(
+        None, min_length=1, max_length=1000,
+        description="sentence that says that the documents do not tell; unset: in English or Chinese, as the question",
+    )  # fmt: skip
     rewrite: Literal["rule", "engine"] = Field(
         "rule", description="who makes a question within a conversation one that can be searched for: rule, engine"
     )

@@ -15,6 +15,9 @@ from knowledge.base import Passage
 COSINE = 0.6
 """What the cosine counts of the evidence where the embedding model knows all words of the question."""
 
+ALONE = 0.8
+"""What the cosine is worth alone: a model that knows several languages finds texts that share no word with the question."""
+
 SINGLE = 0.5
 """What a single Han character counts beside pairs of them: it is in many passages by chance."""
 
@@ -35,7 +38,7 @@ _SINGLE = re.compile(f"[{terms.UNSPACED}]")
 
 
 def evidence(turns: Sequence[tuple[str, float]], passages: Sequence[Passage], familiar: float) -> float:
-    """Return the evidence of the best of `passages`: 0.0 without any, 1.0 for a question that names nothing.
+    """Return the evidence of the best of `passages`, in [0, 1]: 0.0 without any, 1.0 for a question that names nothing.
 
     `turns`: the question and what was said before, each with what it counts. `familiar`: how well the embedding model
     knows the question's words, in [0, 1]. Passages bring their cosine as the score "dense".
@@ -46,12 +49,12 @@ def evidence(turns: Sequence[tuple[str, float]], passages: Sequence[Passage], fa
         return 0.0
     if not whole:
         return 1.0
-    cosine = COSINE * familiar
-    best = 0.0
+    weight, best = COSINE * familiar, 0.0
     for passage in passages:
         held = terms.of_passage(passage.source.name, passage.locator.headings, passage.text)
         part = sum(named[term] for term in named.keys() & set(held)) / whole
-        best = max(best, cosine * min(1.0, max(0.0, passage.scores.get("dense", 0.0))) + (1 - cosine) * part)
+        cosine = min(1.0, max(0.0, passage.scores.get("dense", 0.0)))
+        best = max(best, weight * cosine + (1 - weight) * part, ALONE * familiar * cosine)
     return best
 
 

@@ -219,6 +219,16 @@ async def test_the_threshold_is_a_setting_and_0_asks_always(make: Make) -> None:
     assert not run.refused and run.fitted is not None and house.echo.generated_tokens_total > 0
 
 
+async def test_the_sentence_is_a_setting(make: Make) -> None:
+    house = await make(refusal="Ask Ada.")
+    house.fill()
+    assert (await answer(house, ask(FOREIGN, "knowledge"))).text.splitlines()[:3] == [
+        "Ask Ada.",
+        "",
+        "Nearest to the question:",
+    ]
+
+
 async def test_only_answers_from_documents_are_refused(house: House) -> None:
     house.fill()
     assert (await answer(house, ask(FOREIGN))).text == f"You said: {FOREIGN}"

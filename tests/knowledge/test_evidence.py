@@ -3,7 +3,7 @@
 import pytest
 
 from knowledge.base import Locator, Passage, Source
-from knowledge.evidence import COSINE, SINGLE, evidence, naming
+from knowledge.evidence import ALONE, COSINE, SINGLE, evidence, naming
 from knowledge.followup import asked
 
 
@@ -19,9 +19,14 @@ def test_words_that_are_held_and_the_cosine_count_together() -> None:
     question = "What does the blue whale weigh?"
     assert told(question, passage("The blue whale weighs 150 tons.", 1.0)) == pytest.approx(1)
     assert told(question, passage("The blue whale weighs 150 tons.")) == pytest.approx(1 - COSINE)
-    assert told(question, passage("Foxes sleep.", 0.5)) == pytest.approx(COSINE / 2)
+    assert told(question, passage("The whale sings.", 0.2)) == pytest.approx(COSINE * 0.2 + (1 - COSINE) / 3)
     assert told(question, passage("Foxes sleep.", -0.5)) == 0
     assert told(question, passage("The whale sings.")) == pytest.approx((1 - COSINE) / 3)
+
+
+def test_a_text_in_another_language_is_told_by_the_cosine_alone() -> None:
+    assert told("鲸鱼有多重?", passage("The whale weighs 150 tons.", 0.6)) == pytest.approx(ALONE * 0.6)
+    assert told("鲸鱼有多重?", passage("The whale weighs 150 tons.", 0.6), familiar=0.1) < 0.1
 
 
 def test_the_best_passage_alone_counts() -> None:
