@@ -51,8 +51,8 @@ class LibraryVectorStore(VectorStore):
         those before it stay. A text is there a moment before its metadata are.
         """
         given = list(texts)
-        names = [one or str(uuid.uuid4()) for one in (ids or [None] * len(given))]
-        facts = [_attributes(one or {}) for one in (metadatas or [None] * len(given))]
+        names = [one or str(uuid.uuid4()) for one in (ids or [""] * len(given))]
+        facts = [_attributes(one) for one in (metadatas or [{}] * len(given))]
         rows = list(zip(names, given, facts, strict=True))
         for start in range(0, len(rows), TOGETHER):
             some = rows[start : start + TOGETHER]
