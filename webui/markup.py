@@ -5,6 +5,7 @@ answer, so that showing it asks no other server for anything (EchoLeak, CVE-2025
 """
 
 import re
+from collections.abc import Iterable
 from html import escape
 
 from assistant.citations import rewrite
@@ -34,8 +35,10 @@ def note(text: str, kind: str = "note") -> str:
     return f'<div class="{kind}">{flat(text)}</div>'
 
 
-def _prose(text: str, offered: int, anchor: str) -> str:
-    def chips(numbers: list[int]) -> str:
-        return " ".join(f'<a class="cite" href="#{anchor}-{number}">{number}</a>' for number in numbers)
+def chips(numbers: Iterable[int], anchor: str) -> str:
+    """Return the numbers of passages as links to `#anchor-N`."""
+    return " ".join(f'<a class="cite" href="#{anchor}-{number}">{number}</a>' for number in numbers)
 
-    return rewrite(TAG.sub("&lt;", IMAGE.sub(r"[\1]", text)), offered, chips)
+
+def _prose(text: str, offered: int, anchor: str) -> str:
+    return rewrite(TAG.sub("&lt;", IMAGE.sub(r"[\1]", text)), offered, lambda numbers: chips(numbers, anchor))

@@ -24,7 +24,8 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     first = [_card(number, one, begin, "", texts) for number, one in numbered if number in cited]
     rest = [_card(number, one, begin, " unused", texts) for number, one in numbered if number not in cited]
     # While an answer is on its way nobody can say yet which passages it will use.
-    label = f'<div class="label">{flat(texts.not_used)}</div>' if rest and turn["state"] != "running" else ""
+    words = texts.nearest if turn.get("support") == "refused" else texts.not_used
+    label = f'<div class="label">{flat(words)}</div>' if rest and turn["state"] != "running" else ""
     # Talks that were kept before there was this line do not have it.
     query = turn.get("searched", "")
     searched = f'<div class="searched">{flat(texts.searched_for.format(query))}</div>' if query else ""

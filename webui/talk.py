@@ -39,7 +39,8 @@ class Turn(TypedDict):
     """One question and its answer; `state` as of the run, or "refused" for a question that never ran.
 
     `facts` are those of a finished answer, or of a question that waits: its place in the line. `searched`: what was searched
-    for, where it is not the question itself.
+    for, where it is not the question itself. `support`: what an answer from documents rests on (`assistant.support`), with
+    the numbers of the passages that its sentences `matched` where it cites none.
     """
 
     question: str
@@ -51,6 +52,8 @@ class Turn(TypedDict):
     facts: list[str]
     sources: list[SourceCard]
     searched: str
+    support: str
+    matched: list[int]
 
 
 def asked(question: str, run: Run) -> Turn:
@@ -63,7 +66,17 @@ def asked(question: str, run: Run) -> Turn:
 def refused(question: str, mode: str, reason: str) -> Turn:
     """Return the turn of a question that was refused with `reason`."""
     return Turn(
-        question=question, answer="", run="", mode=mode, state="refused", error=reason, facts=[], sources=[], searched=""
+        question=question,
+        answer="",
+        run="",
+        mode=mode,
+        state="refused",
+        error=reason,
+        facts=[],
+        sources=[],
+        searched="",
+        support="",
+        matched=[],
     )
 
 
@@ -71,7 +84,10 @@ def updated(turn: Turn, run: Run, error: str, texts: Texts, place: Place | None 
     """Return `turn` with what `run` has by now; `error` is the sentence of a failed one, `place` that of a waiting one."""
     text = mend(run.text, len(run.sources)) if run.done and run.mode == "knowledge" else run.text
     facts = _facts(run, texts) if run.done else _in_line(place, texts)
-    return {**turn, "answer": text, "state": run.state, "error": error, "facts": facts}
+    rests = run.support if run.done else None
+    support, matched = ("", []) if rests is None else (str(rests.kind), sorted({match.passage for match in rests.matched}))
+    told: Turn = {**turn, "answer": text, "state": run.state, "error": error, "facts": facts}
+    return {**told, "support": support, "matched": matched}
 
 
 def going(talk: Sequence[Turn]) -> bool:
@@ -99,8 +115,8 @@ def messages(talk: Sequence[Turn], key: str, texts: Texts) -> list[dict[str, Any
 
 
 def used(turn: Turn) -> tuple[int, ...]:
-    """Return the numbers of the passages that the answer cites."""
-    return find(turn["answer"], len(turn["sources"])).used
+    """Return the numbers of the passages that the answer cites, or else of those that its sentences match."""
+    return find(turn["answer"], len(turn["sources"])).used or tuple(turn.get("matched", ()))
 
 
 def anchor(turn: Turn, key: str) -> str:
@@ -113,10 +129,10 @@ def _answer(turn: Turn, key: str, texts: Texts) -> str:
     if turn["state"] in GOING:
         return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting, 'note waiting')}"
     mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
-    return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, texts)) if part)
+    return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, key, texts)) if part)
 
 
-def _notes(turn: Turn, texts: Texts) -> list[str]:
+def _notes(turn: Turn, key: str, texts: Texts) -> list[str]:
     notes: list[str] = []
     if turn["state"] == "cancelled":
         notes.append(markup.note(texts.stopped))
@@ -126,6 +142,11 @@ def _notes(turn: Turn, texts: Texts) -> list[str]:
         notes.append(markup.note(turn["error"], "note warning"))
     elif turn["state"] == "failed":
         notes.append(markup.note(texts.failed.format(turn["error"]), "note error"))
+    elif turn.get("support") == "refused":
+        notes.append(markup.note(texts.not_told, "note warning"))
+    elif turn.get("matched"):
+        chips = markup.chips(turn["matched"], anchor(turn, key))
+        notes.append(f'<div class="note">{markup.flat(texts.matched)} {chips}</div>')
     elif turn["mode"] == "knowledge" and turn["sources"] and not used(turn):
         notes.append(markup.note(texts.no_citation))
     if turn["facts"]:
@@ -134,6 +155,8 @@ def _notes(turn: Turn, texts: Texts) -> list[str]:
 
 
 def _facts(run: Run, texts: Texts) -> list[str]:
+    if run.refused:  # no model was asked: there is nothing to count
+        return []
     facts = []
     if run.mode == "knowledge":
         citations = find(run.text, len(run.sources))

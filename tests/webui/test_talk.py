@@ -85,6 +85,35 @@ async def test_an_answer_that_waited_and_reused_says_so() -> None:
 async def test_an_answer_without_a_citation_says_so() -> None:
     turn = await finished("I just know it.")
     assert EN.no_citation in talk.messages([turn], "k", EN)[1]["content"]
+    del turn["support"], turn["matched"]  # as a browser kept it before there were these
+    assert EN.no_citation in talk.messages([turn], "k", EN)[1]["content"]
+
+
+async def test_passages_that_say_the_same_are_told_and_come_first() -> None:
+    said = Passage(7, "The orchard has two hundred old pear trees.", Source("b", 7, "trees.md", "file-7"), Locator(), 0.5)
+    run = Run("knowledge", FITTED, (PASSAGES[0], said))
+    begun = talk.asked("what?", run)
+    run.start(stream("The orchard has two hundred old pear trees."))
+    await run.wait()
+    await run.stopped()
+    turn = talk.updated(begun, run, "", EN)
+    content = talk.messages([turn], "k", EN)[1]["content"]
+    assert EN.matched in content and f'href="#{talk.anchor(turn, "k")}-2"' in content and EN.no_citation not in content
+    html = sources.cards(turn, "k", EN)
+    assert html.index("trees.md") < html.index(EN.not_used) < html.index("file0.md")
+
+
+async def test_that_the_documents_do_not_say_is_said_with_the_nearest_passages() -> None:
+    run = Run("knowledge", None, PASSAGES, refused=True)
+    begun = talk.asked("what?", run)
+    run.start(stream("The documents do not tell."))
+    await run.wait()
+    await run.stopped()
+    turn = talk.updated(begun, run, "", EN)
+    content = talk.messages([turn], "k", EN)[1]["content"]
+    assert EN.not_told in content and EN.no_citation not in content and "tokens" not in content
+    html = sources.cards(turn, "k", EN)
+    assert EN.nearest in html and EN.not_used not in html
 
 
 async def test_cited_cards_come_first_and_the_rest_is_named() -> None:

@@ -112,6 +112,9 @@ class Texts:
     interrupted: str
     failed: str
     no_citation: str
+    not_told: str
+    nearest: str
+    matched: str
     invalid_citation: str
 
     no_model: str
