@@ -33,7 +33,7 @@ class LangChainTab:
     def __init__(self, library: Library, settings: ServerSettings, texts: Texts) -> None:
         self._library, self._settings, self._texts = library, settings, texts
         self._passages = PassagesTab(library, texts)
-        self._retrieval = RetrievalTab(library, settings.top_k, texts)
+        self._retrieval = RetrievalTab(library, settings, texts)
         self._evaluation = EvaluationTab(library, texts)
 
     def place(self, conversation: Conversation, drawer: Drawer, bases: list[str]) -> None:

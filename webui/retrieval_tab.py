@@ -8,6 +8,7 @@ import gradio as gr
 
 from api.errors import sentence
 from api.json_body import LONGEST_TEXT
+from assistant.settings import AssistantSettings
 from knowledge.base import KnowledgeError, Passage
 from knowledge.library import Library
 from knowledge.ranking import Mode
@@ -24,8 +25,8 @@ VISIBLE = 0.0005
 class RetrievalTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, top_k: int, texts: Texts) -> None:
-        self._library, self._top_k, self._texts = library, top_k, texts
+    def __init__(self, library: Library, settings: AssistantSettings, texts: Texts) -> None:
+        self._library, self._settings, self._texts = library, settings, texts
 
     def place(self) -> None:
         """Place the tab."""
@@ -39,7 +40,9 @@ class RetrievalTab:
             self.search = gr.Button(texts.search, variant="primary", size="md", elem_id="try-search", scale=0, min_width=110)
         with gr.Row(elem_classes="knobs"):
             self.mode = gr.Radio(modes, value="hybrid", label=texts.search_by, elem_id="try-mode", min_width=250, scale=3)
-            self.depth = gr.Slider(1, MOST, min(self._top_k, MOST), step=1, label=texts.how_many, min_width=140, scale=2)
+            self.depth = gr.Slider(
+                1, MOST, min(self._settings.top_k, MOST), step=1, label=texts.how_many, min_width=140, scale=2
+            )
             self.least = gr.Slider(0, 1, 0, step=0.01, label=texts.least_score, min_width=140, scale=2)
         self.asked = gr.State(("", []))
         self.rows = gr.Markdown(f'<div class="quiet">{flat(texts.try_nothing)}</div>', elem_id="found", latex_delimiters=[])
@@ -61,7 +64,15 @@ class RetrievalTab:
         except KnowledgeError as error:
             return f'<div class="note warning">{flat(sentence(error))}</div>', ("", [])
         names = [passage.source.name for passage in found.passages]
-        return listing(found, query, least, time.monotonic() - begin, self._texts), (query.strip(), names)
+        told = listing(found, query, least, time.monotonic() - begin, self._texts)
+        return self._refusal(found, mode) + told, (query.strip(), names)
+
+    def _refusal(self, found: Found, mode: Mode) -> str:
+        """Return that no model would be asked, where it would not."""
+        least = self._settings.min_evidence
+        if mode != "hybrid" or found.evidence >= least:  # an answer is always searched for by both
+            return ""
+        return f'<div class="note warning">{flat(self._texts.would_refuse.format(f"{least:.2f}"))}</div>'
 
     def _keep(self, act: str, base: str, asked: tuple[str, list[str]], rows: str) -> Any:
         """Keep the question with the document of a passage, and say so in its place: `keep/PLACE/nonce`, from 1."""
@@ -84,6 +95,7 @@ def listing(found: Found, query: str, least: float, seconds: float, texts: Texts
     if not found.passages:
         return f'<div class="quiet">{flat(texts.nothing_found)}</div>'
     facts = [texts.found_facts.format(len(found.passages), f"{1000 * seconds:.0f}")]
+    facts.append(texts.evidence.format(f"{found.evidence:.2f}"))
     if found.query.split() != query.split():
         facts.append(texts.searched_for.format(" · ".join(found.query.split("\n"))))
     numbered = list(enumerate(found.passages, 1))

@@ -129,6 +129,8 @@ def _answer(turn: Turn, key: str, texts: Texts) -> str:
     if turn["state"] in GOING:
         return f"{markup.GROWING}\n\n{text or markup.note(' · '.join(turn['facts']) or texts.waiting, 'note waiting')}"
     mark = markup.RETRIEVED if turn["mode"] == "retrieval" else ""
+    if turn.get("support") == "refused":  # a note says it, and the cards name the nearest passages
+        text = ""
     return "\n\n".join(part for part in (mark, text.strip(), *_notes(turn, key, texts)) if part)
 
 

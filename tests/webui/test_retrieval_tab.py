@@ -14,7 +14,13 @@ def passage(score: float, **scores: float) -> Passage:
 
 def test_all_scores_and_a_link_to_keep_the_question() -> None:
     html = listing(Found([passage(0.61, dense=0.7, lexical=0.4, fused=0.61)], "why?"), "why?", 0.0, 0.0123, EN)
-    assert "passages: 1 · 12 ms" in html and "0.610" in html and "meaning" in html and "0.700" in html and "0.400" in html
+    assert (
+        "passages: 1 · 12 ms · evidence: 0.00" in html
+        and "0.610" in html
+        and "meaning" in html
+        and "0.700" in html
+        and "0.400" in html
+    )
     assert EN.scores["fused"] not in html and "Searched for" not in html
     assert "#act/keep/1" in html and "text &lt;b&gt;" in html and "page 3" in html
 

@@ -111,7 +111,8 @@ async def test_that_the_documents_do_not_say_is_said_with_the_nearest_passages()
     await run.stopped()
     turn = talk.updated(begun, run, "", EN)
     content = talk.messages([turn], "k", EN)[1]["content"]
-    assert EN.not_told in content and EN.no_citation not in content and "tokens" not in content
+    assert EN.not_told in content and "The documents do not tell." not in content
+    assert EN.no_citation not in content and "tokens" not in content
     html = sources.cards(turn, "k", EN)
     assert EN.nearest in html and EN.not_used not in html
 

@@ -169,6 +169,8 @@ class Texts:
     under_least: str
     nothing_found: str
     found_facts: str
+    evidence: str
+    would_refuse: str
     scores: dict[str, str]
     keep_question: str
     question_kept: str
