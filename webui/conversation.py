@@ -22,6 +22,7 @@ from generation.base import Message, ModelNotReady, Sampling
 from knowledge.base import EmptyBase, KnowledgeError
 from webui import sources, talk
 from webui.drawer import Drawer
+from webui.followers import Followers
 from webui.talk import Turn
 from webui.texts.base import Texts
 
@@ -44,6 +45,7 @@ class Conversation:
 
     def __init__(self, assistant: Assistant, texts: Texts, key: str, secret: str) -> None:
         self._assistant, self._texts, self._key = assistant, texts, key
+        self._followers = Followers()
         self.kept = gr.BrowserState([], storage_key=f"chat-llm-webui-{key}", secret=secret)
 
     # -- parts, placed by the tab ---------------------------------------------------------------------------------
@@ -208,18 +210,23 @@ class Conversation:
             yield view
 
     async def _follow(self, kept: list[Turn], run: Run) -> AsyncGenerator[View, None]:
-        """Yield the whole view, then the talk as it waits and grows, then the whole view again at the end."""
-        yield self._view(kept, run)
-        shown = (kept[-1]["answer"], kept[-1]["facts"])
-        while not run.done:
-            await asyncio.sleep(UPDATE_SECONDS)
-            turn = talk.updated(kept[-1], run, "", self._texts, self._assistant.runs.place(run))
-            if (turn["answer"], turn["facts"]) != shown:
-                shown = (turn["answer"], turn["facts"])
-                kept = [*kept[:-1], turn]
-                yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(3)))
-        error = self._said(run.error) if run.error is not None else ""
-        yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
+        """Yield the whole view, then the talk as it waits and grows, then the whole view again at the end.
+
+        Yields nothing more once the talk is given up, which would bring it back.
+        """
+        with self._followers.follow(run.id):
+            yield self._view(kept, run)
+            shown = (kept[-1]["answer"], kept[-1]["facts"])
+            while not run.done:
+                await asyncio.sleep(UPDATE_SECONDS)
+                turn = talk.updated(kept[-1], run, "", self._texts, self._assistant.runs.place(run))
+                if (turn["answer"], turn["facts"]) != shown and not self._followers.let_go(run.id):
+                    shown = (turn["answer"], turn["facts"])
+                    kept = [*kept[:-1], turn]
+                    yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(3)))
+            if not self._followers.let_go(run.id):
+                error = self._said(run.error) if run.error is not None else ""
+                yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
 
     async def _resume(self, kept: list[Turn]) -> AsyncGenerator[View, None]:
         kept = kept or []
@@ -239,8 +246,10 @@ class Conversation:
         if run is not None:
             run.cancel()
 
-    def _clear(self, kept: list[Turn]) -> View:
+    async def _clear(self, kept: list[Turn]) -> View:
         self._stop(kept)
+        if kept:
+            await self._followers.end(kept[-1]["run"])
         return self._view([], None)
 
     def _select(self, kept: list[Turn], event: gr.SelectData) -> View:
