@@ -122,7 +122,9 @@ def grids_of(rules: list[Rule]) -> list[Grid]:
     waiting = set(upright)
     unseen = set(across)
     while unseen:
-        lying, standing, fresh = [], [], [unseen.pop()]
+        lying: list[Rule] = []
+        standing: list[Rule] = []
+        fresh = [unseen.pop()]
         while fresh:
             lying += fresh
             new = {rule for rule in waiting if any(meet(rule, other) for other in fresh)}
