@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from knowledge.base import UnreadableFile, UnsupportedFormat
 from knowledge.loaders import LOADERS, loader_for
 from knowledge.loaders.base import Extract
 from knowledge.settings import KnowledgeSettings
-from tests.knowledge.make_files import docx_bytes, paragraph, pdf
+from tests.knowledge.make_files import book, docx_bytes, paragraph, pdf, slides, workbook
 
 Read = Callable[..., Extract]
 
@@ -52,12 +53,21 @@ def no_child_left() -> bool:
     return False
 
 
+def one_slide(presentation: Any) -> None:
+    presentation.slides.add_slide(presentation.slide_layouts[5]).shapes.title.text = "one"
+
+
 def test_reads_real_files(tmp_path: Path) -> None:
     files = {
         "a.pdf": pdf(["one", "two"]),
         "b.docx": docx_bytes(paragraph("one")),
         "c.txt": b"one",
         "d.md": b"# h\n\none",
+        "e.html": b"<h1>h</h1><p>one",
+        "f.csv": b"one\n",
+        "g.xlsx": workbook(lambda book: book.active.append(["one"])),
+        "h.pptx": slides(one_slide),
+        "i.epub": book(["<p>one"]),
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
