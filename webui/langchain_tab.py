@@ -104,8 +104,8 @@ class LangChainTab:
         self.files = gr.File(file_count="multiple", file_types=list(LOADERS), label=label, elem_id="drop", height=148)
         self.vectorize = gr.Button(texts.vectorize_none, variant="primary", interactive=False, elem_id="vectorize")
 
-    def wire(self, page: gr.Blocks, others: list[gr.Dropdown]) -> None:
-        """Connect the tab; `others` are the choices of a knowledge base elsewhere on the page."""
+    def wire(self, page: gr.Blocks, shown: gr.Tab, others: list[gr.Dropdown]) -> None:
+        """Connect the tab `shown`; `others` are the choices of a knowledge base elsewhere on the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         table = [self.rows, self.facts, self.timer]
         scope = [self.base, self.refused]
@@ -123,6 +123,8 @@ class LangChainTab:
         self._retrieval.wire(self.base, self.act, self.go)
         self._evaluation.wire(self.base, self.act, self.go, self._evaluation_tab)
         page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
+        # Documents may have come by another way since: the sample document from the chat, files over the API.
+        shown.select(self._table, scope, table, **quiet)
 
     # -- what they do ---------------------------------------------------------------------------------------------
 

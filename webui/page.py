@@ -40,10 +40,10 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(texts.chat, id="chat", render_children=True):
                 chat_tab.place(chat, drawer, bases, texts)
-            with gr.Tab("LangChain", id="langchain", render_children=True):
+            with gr.Tab("LangChain", id="langchain", render_children=True) as shown:
                 tab = LangChainTab(assistant.library, settings, texts)
                 tab.place(beside, drawer, bases)
-        tab.wire(page, [chat.base])
+        tab.wire(page, shown, [chat.base])
         drawer.wire(page)
         chat.wire_samples(page, drawer)
         for conversation in (chat, beside):

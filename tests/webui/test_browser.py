@@ -293,6 +293,8 @@ async def test_a_sample_question_is_answered_from_the_bundled_document(serve: Se
     await answered(page, "chat")
     await expect(page.locator("#chat-talk a.cite").first).to_be_visible(timeout=PATIENCE)
     await expect(page.locator(".side:not(.beside) .card").first).to_contain_text("about-chat-llm-webui.md")
+    await page.get_by_role("tab", name="LangChain").click()
+    await expect(page.locator("#documents")).to_contain_text("about-chat-llm-webui.md", timeout=PATIENCE)
     await page.reload()
     await expect(page.locator("#chat-talk a.cite").first).to_be_visible(timeout=PATIENCE)
 
