@@ -7,7 +7,6 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from knowledge.base import (
     BaseInfo,
     Document,
     Embedded,
-    EmbedderMismatch,
     EmbedderNotReady,
     Job,
     KnowledgeError,
@@ -27,7 +25,7 @@ from knowledge.base import (
     TextTooLong,
     TooLarge,
 )
-from knowledge.embedders import At, Embedders, WordsOnly
+from knowledge.embedders import At, Embedders
 from knowledge.embeddings import Embedder, Embedding, Report
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
@@ -41,7 +39,8 @@ from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
 from knowledge.reranker import Reranker
-from knowledge.search import Found, Search
+from knowledge.search import Found
+from knowledge.searches import Searches
 from knowledge.shelf import Shelf
 from knowledge.sources import Sources
 from knowledge.store import Store
@@ -88,7 +87,7 @@ class Library:
         self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
-        self._search = self._search_by(self._embedder)
+        self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
         self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedders, read or _sandboxed, fault)
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
@@ -351,38 +350,7 @@ class Library:
         if where is not None:
             matching = self.files.matching(base, where)
             documents = matching if documents is None else matching & frozenset(documents)
-        while True:
-            made_by = self._made_by(base)
-            search, by_words = self._search_of(base, made_by, mode)
-            try:
-                found = search.find(names.same(base), query, top_k, history, documents, mode)
-            except EmbedderMismatch:
-                if self._made_by(base) == made_by:
-                    raise
-                continue
-            if self._made_by(base) == made_by:  # else it was rebuilt meanwhile: the question's vector is the old model's
-                return replace(found, by_words=by_words)
-
-    def _made_by(self, base: str) -> str | None:
-        with self._store.read() as connection:
-            return catalog.made_by(connection, catalog.base_id(connection, names.same(base)))
-
-    def _search_of(self, base: str, made_by: str | None, mode: Mode) -> tuple[Search, str]:
-        """Return the search by the model that a base is made by; where that is gone, one by words, and why."""
-        if made_by in (None, self._embedder.identity):
-            return self._search, ""
-        model = self._embedders.of(made_by)
-        if model is not None:
-            return self._search_by(model), ""
-        gone = catalog.mismatch(made_by, self._embedder.identity)
-        if mode == "dense":
-            raise gone
-        with self._store.read() as connection:
-            dimension = catalog.dimension(connection, catalog.base_id(connection, names.same(base)))
-        return self._search_by(WordsOnly(made_by, dimension)), str(gone)
-
-    def _search_by(self, model: Embedding) -> Search:
-        return Search(self._store, self._indexes, model, self._reranker, self._settings.document_share)
+        return self._searches.find(names.same(base), query, top_k, history, documents, mode)
 
     def rebuilds(self) -> list[Rebuild]:
         """Return the bases that another embedding model made than the present one, with what a rebuild would take.
