@@ -94,7 +94,7 @@ class Library:
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
         self.sources = Sources(settings, self._store, self._originals)
-        self.question_files = QuestionFiles(folder / "evaluation")
+        self.question_files = QuestionFiles(folder / backup.EVALUATION)
 
     @property
     def ready(self) -> bool:
