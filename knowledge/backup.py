@@ -26,6 +26,9 @@ from knowledge.originals import Originals
 from knowledge.verify import Finding
 
 DATABASE, ORIGINALS, EVALUATION, INDEXES = "knowledge.db", "originals", "evaluation", "indexes"
+BACKUPS = "backups"
+"""Where backups lie that are told no place; they stay out of backups and of what a restore puts away."""
+
 LOCK = "knowledge.lock"
 PART, WHOLE = "restore.part-", "restore.whole"
 """A restored folder that is being made, and one that only needs to be put in place."""
@@ -68,6 +71,14 @@ def write(folder: Path, target: Path) -> Backup:
             shutil.rmtree(part, ignore_errors=True)
             raise
     return made
+
+
+def place(folder: Path) -> Path:
+    """Return a path for a new backup below the data folder `folder`, named by date and time; makes what is above it."""
+    backups = folder / BACKUPS
+    with told(folder):
+        backups.mkdir(mode=0o700, exist_ok=True)
+    return backups / time.strftime("%Y%m%d-%H%M%S")
 
 
 def _copy(folder: Path, part: Path) -> None:

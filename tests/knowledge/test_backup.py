@@ -1,6 +1,7 @@
 """A copy of all that is kept, made while it is used, and the way back: whole or not at all."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -188,6 +189,21 @@ def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
         check_open(restored)
         restored.close()
         check(other)
+
+
+def test_one_that_is_told_no_place_lies_in_the_data_folder_by_date_and_time(make: Make, tmp_path: Path) -> None:
+    library = make()
+    fill(library, "one.txt")
+    first = library.backup()
+    assert first.path.parent == tmp_path / "data/backups" and re.fullmatch(r"\d{8}-\d{6}", first.path.name)
+    assert first.path.parent.stat().st_mode & 0o077 == 0
+    assert {path.name for path in library.backup(tmp_path / "copy").path.iterdir()} == {
+        path.name for path in first.path.iterdir()
+    }
+    library.remove("default", "one.txt")
+    library.close()
+    backup.restore(first.path, tmp_path / "data")
+    assert [document.name for document in make().documents("default")] == ["one.txt"] and first.path.is_dir()
 
 
 def test_another_process_may_make_it(make: Make, tmp_path: Path) -> None:
