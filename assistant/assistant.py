@@ -92,7 +92,7 @@ class Assistant:
         found = await asyncio.to_thread(
             self.library.find, question.base, text, top_k, history=earlier, where=question.where
         )  # fmt: skip
-        return _Retrieved(found.passages, text if by == "engine" else found.query, by, found.evidence)
+        return _Retrieved(found.passages, text if by == "engine" else found.query, by, found.evidence, found.by_words)
 
     async def _rewritten(self, question: Question) -> str | None:
         """Return the question as the engine makes it, which takes its turn for that; None where it does not."""
@@ -141,16 +141,18 @@ class Assistant:
 
 @dataclass(frozen=True, slots=True)
 class _Retrieved:
-    """Passages, the question they were searched for by, who made it so, and how much they tell about it."""
+    """Passages, the question they were searched for by, who made it so, how much they tell, why by words only."""
 
     passages: list[Passage] = field(default_factory=list)
     query: str = ""
     rewritten: Rewriter = ""
     evidence: float = 0.0
+    by_words: str = ""
 
     def onto(self, run: Run) -> Run:
         """Write onto `run` how its sources were found; returns it."""
         run.query, run.rewritten, run.evidence = self.query, self.rewritten, self.evidence
+        run.by_words = self.by_words
         return run
 
 

@@ -46,9 +46,10 @@ class Run:
     """One answer on its way: its sources, its exact prompt, its pieces so far, and how it ended. Times: seconds, monotonic.
 
     `query` is the question as it was searched for, with what it takes from those before it ("": nothing was), `rewritten`
-    by whom it was made so ("": as it was asked), `evidence` how much the passages tell about it, in [0, 1]. `support` is
-    what an answer from documents rests on, once it has ended; with `refused` the answer is that they do not tell, and no
-    model was asked. `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
+    by whom it was made so ("": as it was asked), `by_words` why only its words were compared ("": meaning was, too),
+    `evidence` how much the passages tell about it, in [0, 1]. `support` is what an answer from documents rests on, once it
+    has ended; with `refused` the answer is that they do not tell, and no model was asked. `count` returns the tokens of a
+    text, for an answer that is ended before it tells its usage.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Run:
         self.id = secrets.token_urlsafe(18)
         self.mode, self.fitted, self.sources, self.principal = mode, fitted, tuple(sources), principal
         self.refused = refused
-        self.query, self.evidence = "", 0.0
+        self.query, self.evidence, self.by_words = "", 0.0, ""
         self.rewritten: Rewriter = ""
         self.support: Support | None = None
         self.state: State = "waiting"

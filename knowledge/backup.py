@@ -1,8 +1,9 @@
 """A copy of all that is kept, as of one moment, made while it is used; and the way back, which a crash cannot tear.
 
-A backup is a folder that looks like the data folder: the database in one file, and the originals that it refers to. It
-appears under its name when it is whole. Nothing of the one that serves is locked: the copy of the database is one
-snapshot, and where an original was removed before it could be copied, the snapshot is taken again.
+A backup is a folder that looks like the data folder: the database in one file, the originals that it refers to, and the
+test questions with their runs. It appears under its name when it is whole. Nothing of the one that serves is locked: the
+copy of the database is one snapshot, and where an original was removed before it could be copied, the snapshot is taken
+again. The files of indexes are left out, for they are made from the database.
 
 Restoring puts the checked copy beside what is there, and from one rename on it counts: `finish` ends what a crash cut
 off. What was there before is kept in a folder of its own. What rows mean, it does not know.
@@ -24,7 +25,10 @@ from knowledge.lock import FolderLock
 from knowledge.originals import Originals
 from knowledge.verify import Finding
 
-DATABASE, ORIGINALS = "knowledge.db", "originals"
+DATABASE, ORIGINALS, EVALUATION, INDEXES = "knowledge.db", "originals", "evaluation", "indexes"
+BACKUPS = "backups"
+"""Where backups lie that are told no place; they stay out of backups and of what a restore puts away."""
+
 LOCK = "knowledge.lock"
 PART, WHOLE = "restore.part-", "restore.whole"
 """A restored folder that is being made, and one that only needs to be put in place."""
@@ -37,7 +41,7 @@ TRIES, MOST_TOLD = 20, 20
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was copied: how many documents, originals, and bytes together."""
+    """What was copied: how many documents, originals, and bytes of all files together."""
 
     path: Path
     documents: int
@@ -69,6 +73,14 @@ def write(folder: Path, target: Path) -> Backup:
     return made
 
 
+def place(folder: Path) -> Path:
+    """Return a path for a new backup below the data folder `folder`, named by date and time; makes what is above it."""
+    backups = folder / BACKUPS
+    with told(folder):
+        backups.mkdir(mode=0o700, exist_ok=True)
+    return backups / time.strftime("%Y%m%d-%H%M%S")
+
+
 def _copy(folder: Path, part: Path) -> None:
     source, copy = _originals(folder), _originals(part)
     copy.open()
@@ -84,8 +96,35 @@ def _copy(folder: Path, part: Path) -> None:
         raise KnowledgeError(f"the original of {wanted[missing[0]]!r} is missing: see what `knowledge verify` says")
     for sha256 in set(copy.kept()) - wanted.keys():  # of a document that was removed before the last snapshot
         copy.remove(sha256)
-    for path in (*(path for path in copy.folder.iterdir()), copy.folder, part):
+    evaluation = part / EVALUATION
+    _copy_evaluation(folder / EVALUATION, evaluation)
+    for path in (*copy.folder.iterdir(), copy.folder, *evaluation.rglob("*"), evaluation, part):
         flush(path)
+
+
+def _copy_evaluation(source: Path, target: Path) -> None:
+    """Copy test questions and runs to the new folder `target`, which is empty where there are none.
+
+    Each file is replaced as one, so a copy is the old or the new one; drafts, and what is removed meanwhile, are left out.
+    """
+    target.mkdir(mode=0o700)
+    for folder, _, names in os.walk(source, onerror=_not_gone):
+        there = target / Path(folder).relative_to(source)
+        there.mkdir(mode=0o700, exist_ok=True)
+        for name in names:
+            path, copy = Path(folder, name), there / name
+            if name.startswith(".") or path.is_symlink():
+                continue
+            try:
+                shutil.copyfile(path, copy)
+                copy.chmod(0o600)
+            except FileNotFoundError:
+                copy.unlink(missing_ok=True)
+
+
+def _not_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _same(source: Path, target: Path) -> bool:
@@ -119,8 +158,8 @@ def _wanted(database: Path) -> dict[str, str]:
 def _facts(part: Path, target: Path) -> Backup:
     with store.told(part), closing(sqlite3.connect(part / DATABASE)) as connection:
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
-    sizes = [_originals(part).path(sha256).stat().st_size for sha256 in _originals(part).kept()]
-    return Backup(target, documents, len(sizes), sum(sizes) + (part / DATABASE).stat().st_size)
+    size = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
+    return Backup(target, documents, len(_originals(part).kept()), size)
 
 
 def restore(source: Path, folder: Path) -> Path | None:
@@ -172,6 +211,7 @@ def _copy_whole(source: Path, part: Path) -> None:
         target.parent.mkdir(mode=0o700, exist_ok=True)
         shutil.copyfile(path, target)  # not a second name: what happens to one of them does not happen to the other
         target.chmod(0o600)
+    _copy_evaluation(source / EVALUATION, part / EVALUATION)
 
 
 def finish(folder: Path) -> Path | None:
@@ -186,9 +226,12 @@ def finish(folder: Path) -> Path | None:
         if not whole.is_dir():
             return None
         before.mkdir(mode=0o700, exist_ok=True)
-        if (whole / ORIGINALS).exists():
-            _put_away(folder / ORIGINALS, before / ORIGINALS)
-            (whole / ORIGINALS).rename(folder / ORIGINALS)
+        for name in (ORIGINALS, EVALUATION):
+            if (whole / name).exists():
+                _put_away(folder / name, before / name)
+                (whole / name).rename(folder / name)
+        if (folder / INDEXES).exists():  # of the database that goes
+            shutil.rmtree(folder / INDEXES)
         if (whole / DATABASE).exists():
             for beside in _BESIDE:
                 _put_away(folder / f"{DATABASE}{beside}", before / f"{DATABASE}{beside}")

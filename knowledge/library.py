@@ -93,7 +93,7 @@ class Library:
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
         self.sources = Sources(settings, self._store, self._originals)
-        self.question_files = QuestionFiles(folder / "evaluation")
+        self.question_files = QuestionFiles(folder / backup.EVALUATION)
 
     @property
     def ready(self) -> bool:
@@ -394,12 +394,14 @@ class Library:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
 
-    def backup(self, target: Path) -> Backup:
+    def backup(self, target: Path | None = None) -> Backup:
         """Copy all that is kept, as of one moment, to the new folder `target`, while it is used.
+
+        None: to a folder below "backups" in the data folder, named by date and time.
 
         Raises `KnowledgeError` when `target` exists, when it cannot be written, or when an original is missing.
         """
-        return backup.write(self._folder, target)
+        return backup.write(self._folder, target or backup.place(self._folder))
 
     def verify(self) -> list[Finding]:
         """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from knowledge import catalog, entry_rows, file_rows, jobs, term_rows, vector_rows
+from knowledge.backup import INDEXES
 from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
@@ -43,7 +44,7 @@ class Shelf:
 
     def __init__(self, store: Store, indexes: Indexes, originals: Originals, fault: Callable[[str], None]) -> None:
         self.jobs = Jobs(store)
-        self._cache = IndexCache(store.path.parent / "indexes")
+        self._cache = IndexCache(store.path.parent / INDEXES)
         self._store = store
         self._indexes = indexes
         self._originals = originals

@@ -14,7 +14,10 @@ from api.settings import ServerSettings
 from knowledge.base import BaseInfo, KnowledgeError
 from knowledge.library import Library
 from knowledge.loaders import LOADERS, formats
-from webui import documents
+from knowledge.rebuild import Rebuild
+from webui import documents, rebuilding
+from webui.admission import Admission
+from webui.backup_panel import BackupPanel
 from webui.conversation import Conversation
 from webui.documents import Refused
 from webui.drawer import Drawer
@@ -30,11 +33,12 @@ TICK_SECONDS = 0.7
 class LangChainTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, settings: ServerSettings, texts: Texts) -> None:
+    def __init__(self, library: Library, settings: ServerSettings, admission: Admission, texts: Texts) -> None:
         self._library, self._settings, self._texts = library, settings, texts
         self._passages = PassagesTab(library, texts)
         self._retrieval = RetrievalTab(library, settings, texts)
         self._evaluation = EvaluationTab(library, texts)
+        self._backup = BackupPanel(library, admission, texts)
 
     def place(self, conversation: Conversation, drawer: Drawer, bases: list[str]) -> None:
         """Place and connect the tab."""
@@ -82,6 +86,7 @@ class LangChainTab:
                 texts.create, variant="primary", size="md", scale=0, min_width=80, visible=False, elem_id="base-create"
             )
             self.facts = gr.Markdown("", elem_classes="facts-chip", latex_delimiters=[])
+        self.rebuild = gr.Markdown("", visible=False, elem_id="rebuild", latex_delimiters=[])
 
     def _place_tabs(self) -> None:
         texts = self._texts
@@ -91,6 +96,7 @@ class LangChainTab:
                 self.refused = gr.State([])
                 self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
                 self.timer = gr.Timer(TICK_SECONDS, active=True)
+                self._backup.place()
             with gr.Tab(texts.passages, id="passages", render_children=True) as self._passages_tab:
                 self._passages.place()
             with gr.Tab(texts.try_retrieval, id="try", render_children=True):
@@ -107,7 +113,7 @@ class LangChainTab:
     def wire(self, page: gr.Blocks, shown: gr.Tab, others: list[gr.Dropdown]) -> None:
         """Connect the tab `shown`; `others` are the choices of a knowledge base elsewhere on the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        table = [self.rows, self.facts, self.timer]
+        table = [self.rows, self.facts, self.rebuild, self.timer]
         scope = [self.base, self.refused]
         choices = [self.base, self._conversation.base, *others]
         self._elsewhere = len(others)
@@ -119,6 +125,7 @@ class LangChainTab:
         gr.on([self.create.click, self.name.submit], self._create, self.name, [self.name, self.create, *choices], **quiet)
         self.go.click(self._act, [self.act, *scope], [*table, *choices], **quiet)
         self.go.click(self._show_passages, self.act, self.tabs, **quiet)
+        self._backup.wire(page)
         self._passages.wire(self.base, self.act, self.go, self._passages_tab)
         self._retrieval.wire(self.base, self.act, self.go)
         self._evaluation.wire(self.base, self.act, self.go, self._evaluation_tab)
@@ -155,9 +162,18 @@ class LangChainTab:
             jobs, stored = self._library.jobs(base), self._library.documents(base)
             info = next(info for info in self._library.bases() if info.name == base)
         except (KnowledgeError, StopIteration):
-            return documents.table([], [], refused, self._texts), "", gr.update(active=False)
-        going = any(not job.done for job in jobs)
-        return documents.table(stored, jobs, refused, self._texts), self._facts(info), gr.update(active=going)
+            return documents.table([], [], refused, self._texts), "", gr.update(visible=False), gr.update(active=False)
+        again = self._rebuild_of(base)
+        going = any(not job.done for job in jobs) or not self._library.ready or (again is not None and again.running)
+        said = gr.update(visible=False) if again is None else gr.update(value=rebuilding.line(again, self._texts), visible=True)
+        return documents.table(stored, jobs, refused, self._texts), self._facts(info), said, gr.update(active=going)
+
+    def _rebuild_of(self, base: str) -> Rebuild | None:
+        """Return how far the vectors of a base are being made again, None where they need not be or nobody can say yet."""
+        try:
+            return next((one for one in self._library.rebuilds() if one.base == base), None)
+        except KnowledgeError:
+            return None
 
     def _facts(self, info: BaseInfo) -> str:
         facts = [self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}"), info.embedder]
@@ -224,3 +240,7 @@ class LangChainTab:
                     self._library.retry(job.id)
         elif verb == "dismiss":
             self._library.dismiss(base)
+        elif verb == "rebuild":
+            self._library.rebuild(base)
+        elif verb == "keep-old":
+            self._library.cancel_rebuild(base)

@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from api.administrators import Administrators
 from api.errors import sentence
 from assistant.switch import ModelSwitch
 from generation.base import GenerationError
 from generation.memory_estimate import Estimate
+from webui.admission import Admission
 from webui.markup import flat
 from webui.texts.base import Texts
 
@@ -23,8 +23,8 @@ TICK_SECONDS = 0.7
 class ModelPanel:
     """The components of the panel and what they do."""
 
-    def __init__(self, switch: ModelSwitch, administrators: Administrators, texts: Texts) -> None:
-        self._switch, self._administrators, self._texts = switch, administrators, texts
+    def __init__(self, switch: ModelSwitch, admission: Admission, texts: Texts) -> None:
+        self._switch, self._admission, self._texts = switch, admission, texts
 
     def place(self) -> None:
         """Place the panel; it is not seen before the page knows who looks."""
@@ -52,10 +52,10 @@ class ModelPanel:
     # -- what they do ---------------------------------------------------------------------------------------------
 
     def _show(self, request: gr.Request) -> tuple[Any, ...]:
-        return gr.update(visible=self._admits(request)), gr.update(active=self._switch.state is not None)
+        return gr.update(visible=self._admission.admits(request)), gr.update(active=self._switch.state is not None)
 
     async def _look(self, request: gr.Request, path: str) -> AsyncGenerator[tuple[Any, ...], None]:
-        self._check(request)
+        self._admission.check(request)
         hidden = gr.update(visible=False)
         yield _line(self._texts.model_looking if path.strip() else ""), hidden
         if path.strip():
@@ -67,7 +67,7 @@ class ModelPanel:
                 yield self._said(found), gr.update(visible=found.instead)
 
     async def _change(self, request: gr.Request, path: str) -> AsyncGenerator[tuple[Any, ...], None]:
-        self._check(request)
+        self._admission.check(request)
         hidden = gr.update(visible=False)
         yield _line(self._texts.model_looking), hidden, gr.skip(), gr.skip()
         try:
@@ -78,7 +78,7 @@ class ModelPanel:
             yield self._progress(), hidden, gr.update(active=True), gr.update(active=True)
 
     def _tick(self, request: gr.Request) -> tuple[Any, ...]:
-        self._check(request)
+        self._admission.check(request)
         return self._progress(), gr.update(active=self._switch.state is not None)
 
     def _progress(self) -> str:
@@ -98,15 +98,6 @@ class ModelPanel:
             return _line(texts.model_light)
         said = texts.model_beside if found.beside else texts.model_instead if found.instead else texts.model_no_room
         return _line(said.format(_size(found.needed), _size(found.free)), "quiet" if found.instead else "bad")
-
-    def _check(self, request: gr.Request) -> None:
-        if not self._admits(request):
-            raise gr.Error(self._texts.not_administrator, print_exception=False)
-
-    def _admits(self, request: gr.Request) -> bool:
-        headers = dict(request.headers)
-        authorization = [headers["authorization"]] if "authorization" in headers else []
-        return self._administrators.admit(authorization, headers.get("cookie", ""))
 
 
 def _size(size: int) -> str:

@@ -138,7 +138,7 @@ async def _mounted(assistant: Assistant, switch: ModelSwitch, settings: ServerSe
             ssr_mode=False,
             show_error=False,
             max_file_size=settings.max_file_size * 1024 * 1024,
-            blocked_paths=[str(settings.data / "originals")],
+            blocked_paths=[str(settings.data / "originals"), str(settings.data / "backups")],
             theme=theme(),
             css_paths=HERE / "page.css",
             head=head(texts, settings.root_path),

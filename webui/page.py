@@ -11,6 +11,7 @@ from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from assistant.switch import ModelSwitch
 from webui import chat_api, chat_tab
+from webui.admission import Admission
 from webui.conversation import Conversation
 from webui.drawer import Drawer
 from webui.langchain_tab import LangChainTab
@@ -27,7 +28,8 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
     bases = [info.name for info in assistant.library.bases()]
     with gr.Blocks(title="chat-llm-webui", fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         drawer = Drawer(texts, settings, secret)
-        panel = ModelPanel(switch, Administrators(settings), texts)
+        admission = Admission(Administrators(settings), texts)
+        panel = ModelPanel(switch, admission, texts)
         drawer.place(panel)
         gr.Markdown("# chat-llm-webui", elem_id="brand")
         with gr.Row(elem_id="aside"):
@@ -41,7 +43,7 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
             with gr.Tab(texts.chat, id="chat", render_children=True):
                 chat_tab.place(chat, drawer, bases, texts)
             with gr.Tab("LangChain", id="langchain", render_children=True) as shown:
-                tab = LangChainTab(assistant.library, settings, texts)
+                tab = LangChainTab(assistant.library, settings, admission, texts)
                 tab.place(beside, drawer, bases)
         tab.wire(page, shown, [chat.base])
         drawer.wire(page)

@@ -65,7 +65,13 @@ class RetrievalTab:
             return f'<div class="note warning">{flat(sentence(error))}</div>', ("", [])
         names = [passage.source.name for passage in found.passages]
         told = listing(found, query, least, time.monotonic() - begin, self._texts)
-        return self._refusal(found, mode) + told, (query.strip(), names)
+        return self._by_words(found, mode) + self._refusal(found, mode) + told, (query.strip(), names)
+
+    def _by_words(self, found: Found, mode: Mode) -> str:
+        """Return that only words were compared, where that was not asked for."""
+        if mode == "lexical" or not found.by_words:
+            return ""
+        return f'<div class="note">{flat(self._texts.by_words)}</div>'
 
     def _refusal(self, found: Found, mode: Mode) -> str:
         """Return that no model would be asked, where it would not."""

@@ -16,8 +16,10 @@ PARTS = ("system", "history", "sources", "question", "reserved")
 
 def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     """Return the passages of `turn`: the cited ones first, then those retrieved but not used, dimmed."""
+    # Talks that were kept before there were these lines do not have them.
+    by_words = f'<div class="note">{flat(texts.by_words)}</div>' if turn is not None and turn.get("by_words") else ""
     if turn is None or not turn["sources"]:
-        return f'<div class="quiet">{flat(texts.no_sources)}</div>'
+        return by_words or f'<div class="quiet">{flat(texts.no_sources)}</div>'
     numbered = list(enumerate(turn["sources"], 1))
     cited = used(turn) if turn["mode"] == "knowledge" else tuple(number for number, _ in numbered)
     begin = anchor(turn, key)
@@ -26,10 +28,9 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     # While an answer is on its way nobody can say yet which passages it will use.
     words = texts.nearest if turn.get("support") == "refused" else texts.not_used
     label = f'<div class="label">{flat(words)}</div>' if rest and turn["state"] != "running" else ""
-    # Talks that were kept before there was this line do not have it.
     query = turn.get("searched", "")
     searched = f'<div class="searched">{flat(texts.searched_for.format(query))}</div>' if query else ""
-    return searched + "".join(first) + label + "".join(rest)
+    return by_words + searched + "".join(first) + label + "".join(rest)
 
 
 def saw(turn: Turn | None, fitted: Fitted | None, texts: Texts) -> str:

@@ -40,7 +40,7 @@ class Turn(TypedDict):
 
     `facts` are those of a finished answer, or of a question that waits: its place in the line. `searched`: what was searched
     for, where it is not the question itself. `support`: what an answer from documents rests on (`assistant.support`), with
-    the numbers of the passages that its sentences `matched` where it cites none.
+    the numbers of the passages that its sentences `matched` where it cites none. `by_words`: only words were compared.
     """
 
     question: str
@@ -54,13 +54,15 @@ class Turn(TypedDict):
     searched: str
     support: str
     matched: list[int]
+    by_words: bool
 
 
 def asked(question: str, run: Run) -> Turn:
     """Return the turn of a run that has just begun."""
     cards = [card(passage) for passage in run.sources]
     searched = "" if run.query.split() == question.split() else " · ".join(filter(None, run.query.split("\n")))
-    return {**refused(question, run.mode, ""), "run": run.id, "state": run.state, "sources": cards, "searched": searched}
+    began: Turn = {**refused(question, run.mode, ""), "run": run.id, "state": run.state}
+    return {**began, "sources": cards, "searched": searched, "by_words": bool(run.by_words)}
 
 
 def refused(question: str, mode: str, reason: str) -> Turn:
@@ -77,6 +79,7 @@ def refused(question: str, mode: str, reason: str) -> Turn:
         searched="",
         support="",
         matched=[],
+        by_words=False,
     )
 
 
@@ -171,7 +174,7 @@ def _facts(run: Run, texts: Texts) -> list[str]:
     if run.first_after is not None and run.mode != "retrieval":
         facts.append(texts.facts_first.format(_short(run.first_after)))
     if run.waited is not None and run.waited >= WORTH_SAYING:
-        facts.append(texts.facts_waited.format(_duration(run.waited, texts)))
+        facts.append(texts.facts_waited.format(duration(run.waited, texts)))
     if run.usage is not None and run.usage.cached_tokens:
         facts.append(texts.facts_cached.format(f"{run.usage.cached_tokens:,}", f"{run.usage.prompt_tokens:,}"))
     return facts + _left_out(run, texts)
@@ -180,12 +183,12 @@ def _facts(run: Run, texts: Texts) -> list[str]:
 def _in_line(place: Place | None, texts: Texts) -> list[str]:
     if place is None:
         return []
-    about = [] if place.seconds is None else [texts.about.format(_duration(place.seconds, texts))]
+    about = [] if place.seconds is None else [texts.about.format(duration(place.seconds, texts))]
     return [texts.next_in_line if place.position == 1 else texts.in_line.format(place.position), *about]
 
 
-def _duration(seconds: float, texts: Texts) -> str:
-    """Return a duration as people say it: to the second, then to five, then in minutes."""
+def duration(seconds: float, texts: Texts) -> str:
+    """Return a duration, given in seconds, as people say it: to the second, then to five, then in minutes."""
     if seconds >= 57.5:
         return texts.minutes.format(max(round(seconds / 60), 1))
     return texts.seconds.format(max(round(seconds), 1) if seconds < 12.5 else 5 * round(seconds / 5))
@@ -228,6 +231,7 @@ __all__ = [
     "Turn",
     "anchor",
     "asked",
+    "duration",
     "going",
     "history",
     "messages",

@@ -1,6 +1,7 @@
 """A copy of all that is kept, made while it is used, and the way back: whole or not at all."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from knowledge import backup, schema, store
+from knowledge import backup, index_cache, schema, store
 from knowledge.base import KnowledgeError, StoreInUse, UnknownDocument
+from knowledge.evaluation import evaluate
 from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
 from tests.knowledge.conftest import Make, finish
@@ -38,7 +40,7 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     library.files.upload("alone.txt", [b"by itself"], "assistants")
     made = library.backup(tmp_path / "copy")
     assert (made.documents, made.files) == (2, 3) and made.size > 1000
-    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["knowledge.db", "originals"]
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["evaluation", "knowledge.db", "originals"]
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "copy").rglob("*")} == {0}
     check(tmp_path / "copy")
     assert backup.restore(tmp_path / "copy", tmp_path / "other") is None
@@ -65,6 +67,95 @@ def test_what_was_there_before_is_kept(make: Make, tmp_path: Path) -> None:
     assert before is not None
     check(before)
     assert [document.name for document in make().documents("default")] == ["one.txt"]
+
+
+def ask(library: Library, question: str, runs: int = 1) -> None:
+    """Keep a test question and some runs of all."""
+    token = library.card("default").id
+    library.question_files.add(token, [{"question": question, "file": "one.txt"}])
+    for _ in range(runs):
+        questions = library.question_files.questions(token)
+        found = evaluate(questions, lambda one, mode: library.search("default", one.text, 10, mode=mode), ("lexical",))
+        library.question_files.keep(token, found, library.bases()[0], library.embedder_name)
+
+
+def test_test_questions_and_their_runs_go_there_and_back(make: Make, tmp_path: Path) -> None:
+    library = make()
+    fill(library, "one.txt")
+    ask(library, "one part1?", runs=2)
+    token = library.card("default").id
+    kept, runs = library.question_files.rows(token), library.question_files.runs(token)
+    folder = tmp_path / "data/evaluation"
+    (folder / token / ".questions.jsonl.draft").write_text("half a line")
+    (folder / token / "link.jsonl").symlink_to(tmp_path / "data/knowledge.db")
+    made = library.backup(tmp_path / "copy")
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "copy").rglob("*")} == {0}
+    held = [path for path in (tmp_path / "copy/evaluation").rglob("*") if path.is_file()]
+    assert sorted(path.name for path in held) == sorted(["questions.jsonl", *(f"{run.id}.json" for run in runs)])
+    assert made.size == sum(path.stat().st_size for path in (tmp_path / "copy").rglob("*") if path.is_file())
+    ask(library, "one part2?")
+    library.close()
+    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    assert before is not None and len(list(before.glob("evaluation/*/runs/*.json"))) == 3
+    again = make()
+    assert again.question_files.rows(token) == kept and again.question_files.runs(token) == runs and len(runs) == 2
+
+
+def test_a_backup_without_test_questions_leaves_none_of_the_others(make: Make, tmp_path: Path) -> None:
+    library = make()
+    fill(library, "one.txt")
+    shutil.rmtree(library.backup(tmp_path / "copy").path / "evaluation")  # as backups of earlier versions are
+    ask(library, "one part1?")
+    token = library.card("default").id
+    library.close()
+    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    assert before is not None and (before / "evaluation" / token / "questions.jsonl").is_file()
+    assert make().question_files.rows(token) == []
+
+
+def test_test_questions_that_change_and_go_meanwhile(make: Make, tmp_path: Path) -> None:
+    library = make()
+    fill(library, "one.txt")
+    token, ended = library.card("default").id, threading.Event()
+
+    def change() -> None:
+        for number in range(60):
+            ask(library, f"one part{number}?", runs=3)
+            if number % 5 == 4:
+                library.question_files.forget(token)
+        ended.set()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    made = 0
+    while not ended.is_set():
+        library.backup(tmp_path / f"copy{made}")
+        backup.restore(tmp_path / f"copy{made}", tmp_path / f"other{made}")
+        copied = Library(settings(tmp_path / f"other{made}")).question_files
+        copied.rows(token)  # a torn file would be an error
+        assert len(copied.runs(token)) == len(list((tmp_path / f"other{made}").rglob("runs/*.json")))
+        made += 1
+    thread.join()
+    assert made > 1
+
+
+def test_indexes_are_not_copied_and_those_of_the_database_that_goes_go(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_cache, "WORTH", 1)
+    library = make()
+    fill(library, "one.txt")
+    library.close()
+    library = make()
+    assert (tmp_path / "data/indexes/1.index").is_file()
+    library.backup(tmp_path / "copy")
+    assert not (tmp_path / "copy/indexes").exists()
+    fill(library, "two.txt")
+    library.close()
+    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    assert before is not None and not (before / "indexes").exists()
+    assert not (tmp_path / "data/indexes").exists()
+    check_open(make())
 
 
 def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
@@ -98,6 +189,21 @@ def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
         check_open(restored)
         restored.close()
         check(other)
+
+
+def test_one_that_is_told_no_place_lies_in_the_data_folder_by_date_and_time(make: Make, tmp_path: Path) -> None:
+    library = make()
+    fill(library, "one.txt")
+    first = library.backup()
+    assert first.path.parent == tmp_path / "data/backups" and re.fullmatch(r"\d{8}-\d{6}", first.path.name)
+    assert first.path.parent.stat().st_mode & 0o077 == 0
+    assert {path.name for path in library.backup(tmp_path / "copy").path.iterdir()} == {
+        path.name for path in first.path.iterdir()
+    }
+    library.remove("default", "one.txt")
+    library.close()
+    backup.restore(first.path, tmp_path / "data")
+    assert [document.name for document in make().documents("default")] == ["one.txt"] and first.path.is_dir()
 
 
 def test_another_process_may_make_it(make: Make, tmp_path: Path) -> None:
@@ -173,10 +279,15 @@ def test_a_crash_between_any_two_renames_is_ended_by_the_next_start(
 ) -> None:
     library = make()
     fill(library, "old.txt")
+    ask(library, "old?")
+    token = library.card("default").id
     library.backup(tmp_path / "copy")
     library.remove("default", "old.txt")
     fill(library, "new.txt")
+    ask(library, "new?")
     library.close()
+    (tmp_path / "data/indexes").mkdir(exist_ok=True)
+    (tmp_path / "data/indexes/1.index").write_bytes(b"of the database that goes")
     shutil.copytree(tmp_path / "data", tmp_path / "start")
     rename, left = os.rename, [0]
 
@@ -190,7 +301,7 @@ def test_a_crash_between_any_two_renames_is_ended_by_the_next_start(
         rename(*paths)
 
     ends = []
-    for renames in range(12):
+    for renames in range(14):
         shutil.rmtree(tmp_path / "data")
         shutil.copytree(tmp_path / "start", tmp_path / "data")
         left[0] = renames
@@ -202,11 +313,14 @@ def test_a_crash_between_any_two_renames_is_ended_by_the_next_start(
         finish(again)
         names = [document.name for document in again.documents("default")]
         assert names == (["old.txt"] if renames else ["new.txt"])
+        asked = [row["question"] for row in again.question_files.rows(token)]
+        assert asked == (["old?"] if renames else ["old?", "new?"])
+        assert (tmp_path / "data/indexes").exists() == (not renames)
         assert not list((tmp_path / "data").glob("restore*"))
         check_open(again)
         again.close()
         check(tmp_path / "data")
-    assert 3 < ends[0] < 10
+    assert 5 < ends[0] < 12
 
 
 def test_an_older_schema_is_copied_before_it_is_brought_up_to_date(make: Make, tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 """The main job as a person does it, in a real browser: upload, vectorize, ask, read the source, reload, stop."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docx import Document as Word
 from playwright.async_api import Browser, Page, expect
 
+from knowledge.embeddings import Embedder
+from knowledge.library import Library
+from tests.knowledge.conftest import finish
 from tests.knowledge.make_files import pdf
+from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 from tests.tiny_llama import make_tiny_llama
 from tests.webui.conftest import Running, Serve, visit
 
@@ -395,6 +402,74 @@ async def test_somebody_else_does_not_see_the_models_panel(serve: Serve, browser
     await page.click("#drawer .toggle-button")
     await expect(page.locator("#drawer").get_by_role("heading", name="Settings")).to_be_visible()
     await expect(page.locator("#model")).to_have_count(0)
+
+
+async def test_a_base_of_a_model_that_is_gone_is_searched_by_words_until_it_is_rebuilt(
+    serve: Serve, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = made_by_the_stub(tmp_path, monkeypatch)
+    server = await serve(backend="echo", min_evidence=0.0)
+    page, _ = await visit(browser, server.url)
+    await page.get_by_role("tab", name="LangChain").click()
+    line, words = page.locator("#rebuild"), "Only words were compared"
+    await expect(line).to_contain_text("made with the embedding model stub", timeout=PATIENCE)
+    await expect(line).to_contain_text("Rebuilding takes about")
+    await ask(page, "langchain", "apple part2?")
+    await answered(page, "langchain")
+    await expect(page.locator(".beside .cards .note")).to_contain_text(words)
+    await page.get_by_role("tab", name="Try retrieval").click()
+    await page.fill("#try-query textarea", "apple part2")
+    await page.click("#try-search")
+    await expect(page.locator("#found")).to_contain_text(words, timeout=PATIENCE)
+
+    gate.clear()
+    await line.get_by_text("rebuild", exact=True).click()
+    await expect(line).to_contain_text("of 8 passages", timeout=PATIENCE)
+    await line.get_by_text("cancel").click()
+    await expect(line).to_contain_text("made with the embedding model stub", timeout=PATIENCE)
+    gate.set()
+    await line.get_by_text("rebuild", exact=True).click()
+    await expect(line).to_have_count(0, timeout=PATIENCE)
+    assert not server.library.rebuilds() and not server.library.bases()[0].outdated
+    await page.click("#try-search")
+    await expect(page.locator("#found")).not_to_contain_text(words, timeout=PATIENCE)
+
+
+def made_by_the_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Fill the data folder by a model that the server does not have; while the event is not set, its own waits."""
+    gate, encode = threading.Event(), Embedder.encode
+    gate.set()
+    with contextlib.closing(Library(settings(tmp_path / "data"), read=read_text, embedder=StubEmbedder())) as library:
+        library.open()
+        library.load(lambda what, part: None)
+        library.add("default", "apple.txt", story("apple", 8))
+        assert [job.stage for job in finish(library)] == ["ready"]
+
+    def held(self: Embedder, *given: Any) -> Any:
+        assert gate.wait(PATIENCE / 1000)
+        return encode(self, *given)
+
+    monkeypatch.setattr(Embedder, "encode", held)
+    return gate
+
+
+async def test_an_administrator_backs_up(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    server = await serve(backend="echo")
+    page, _ = await visit(browser, server.url)
+    await page.get_by_role("tab", name="LangChain").click()
+    await page.click("#backup-make")
+    await expect(page.locator("#backup-report")).to_contain_text(str(tmp_path / "data" / "backups"), timeout=PATIENCE)
+    (made,) = (tmp_path / "data" / "backups").iterdir()
+    await expect(page.locator("#backup-report")).to_contain_text(f"{made} on the server. Documents: 0, size: 0.")
+    assert (made / "knowledge.db").is_file()
+
+
+async def test_somebody_else_does_not_see_the_backup(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo", root_path="/gateway")
+    page, _ = await visit(browser, server.url + "gateway/")
+    await page.get_by_role("tab", name="LangChain").click()
+    await expect(page.locator("#vectorize")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#backup")).to_have_count(0)
 
 
 async def test_a_chinese_browser_gets_the_chinese_page(serve: Serve, browser: Browser) -> None:

@@ -146,6 +146,18 @@ async def test_the_query_is_told_where_it_is_not_the_question() -> None:
     assert "Searched for" not in sources.cards(old, "k", EN)
 
 
+async def test_that_only_words_were_compared_is_said_above_the_sources() -> None:
+    run = Run("knowledge", FITTED, PASSAGES)
+    assert EN.by_words not in sources.cards(talk.asked("why?", run), "k", EN)
+    run.by_words = "its model is gone"
+    turn = talk.asked("why?", run)
+    html = sources.cards(turn, "k", EN)
+    assert html.index(EN.by_words) < html.index("file0.md")
+    assert EN.by_words in sources.cards({**turn, "sources": []}, "k", EN)
+    del turn["by_words"]  # type: ignore[misc]  # as a browser kept it before there was this line
+    assert EN.by_words not in sources.cards(turn, "k", EN)
+
+
 async def test_what_the_model_saw_and_the_meter_show_the_counts() -> None:
     html = sources.saw(None, FITTED, EN)
     assert "the &lt;prompt&gt;" in html and "<td>history</td><td>2</td>" in html

@@ -147,6 +147,17 @@ class Texts:
     confirm_delete: str
     confirm_delete_base: str
 
+    rebuild: str
+    rebuild_needed: str
+    rebuild_by_words: str
+    rebuild_takes: str
+    rebuild_failed: str
+    rebuilding: str
+    by_words: str
+    backup: str
+    backing_up: str
+    backed_up: str
+
     retry_all: str
     passages_link: str
     no_passages: str
