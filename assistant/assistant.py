@@ -84,9 +84,9 @@ class Assistant:
         await self.runs.close()
         await self.engine.close()
 
-    async def _read(self, question: Question) -> "_Retrieved | None":
+    async def _read(self, question: Question, generator: Generator) -> "_Retrieved | None":
         """Return the passages of the documents that `question` asks for as a whole, or None where it does not."""
-        if not self.settings.max_parts or not may_ask(question.text):
+        if not self.settings.max_parts or generator.context_length < self.settings.whole_context or not may_ask(question.text):
             return None
         alone = all(message.role == "system" for message in question.messages[:-1])
         allowed = None
@@ -129,7 +129,7 @@ class Assistant:
         """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
         generator, grounded = self.engine.generator, question.mode == "knowledge"
         _check(question, generator)
-        found = (await self._read(question) or await self._retrieve(question)) if grounded else _Retrieved()
+        found = (await self._read(question, generator) or await self._retrieve(question)) if grounded else _Retrieved()
         if grounded and found.evidence < self.settings.min_evidence:
             return self._decline(question, found, asked)
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens

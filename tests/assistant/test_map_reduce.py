@@ -47,7 +47,7 @@ async def answer(house: House, text: str, **more: Any) -> Run:
 
 
 async def with_talker(make: Make, talker: Talker, **values: Any) -> House:
-    house: House = await make(**values)
+    house: House = await make(**{"whole_context": 0} | values)
     house.engine._generator = talker
     house.fill(LONG, name="facts.txt")
     house.library.create("other")
@@ -100,7 +100,7 @@ async def test_what_is_too_long_is_sampled_and_said(make: Make) -> None:
 
 
 async def test_single_sentences_are_listed(make: Make) -> None:
-    house: House = await make(echo_context=400)
+    house: House = await make(echo_context=400, whole_context=0)
     house.fill(LONG, name="facts.txt")
     run = await answer(house, "总结这份文档")
     assert run.coverage is not None and run.coverage.listed and run.coverage.read == 60
@@ -113,6 +113,13 @@ async def test_the_setting_switches_it_off(make: Make) -> None:
     house = await with_talker(make, talker := Talker(context=4096), max_parts=0)
     run = await answer(house, "Summarise facts.txt")
     assert run.coverage is None and len(run.sources) <= 4 and len(talker.asked) == 1
+
+
+@pytest.mark.parametrize(("context", "whole"), [(4095, False), (4096, True)])
+async def test_a_small_model_is_given_what_is_found(make: Make, context: int, whole: bool) -> None:
+    house = await with_talker(make, Talker(context), whole_context=4096)
+    run = await answer(house, "Summarise facts.txt")
+    assert (run.coverage is not None, len(run.sources) > 4) == (whole, whole)
 
 
 async def test_other_modes_and_questions_read_nothing_whole(make: Make) -> None:
@@ -174,7 +181,7 @@ def test_parts_fit_their_prompts(context: int) -> None:
 
 async def test_a_tiny_llama(make: Make, tmp_path: Path) -> None:
     folder = make_tiny_llama(tmp_path / "llama", context=512)
-    house: House = await make(backend="transformers", model_path=str(folder))
+    house: House = await make(backend="transformers", model_path=str(folder), whole_context=0)
     house.fill("\n\n".join(LINES[:16]).encode(), name="facts.txt")
     run = await answer(house, "Summarise facts.txt", sampling=Sampling(max_tokens=48, seed=1))
     assert run.coverage is not None and run.coverage.parts > 1 and run.coverage.read == 16
