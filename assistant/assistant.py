@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from assistant.coverage import Coverage
 from assistant.errors import WaitedTooLong
+from assistant.map_reduce import MapReduce, divided
 from assistant.prompt import count, fit, fit_raw, where
 from assistant.refusal import NEAREST, pieces
 from assistant.rewriting import rewritten
 from assistant.run import Rewriter, Run
 from assistant.runs import RunRegistry
 from assistant.settings import AssistantSettings
+from assistant.whole import may_ask, read
 from generation.base import Generator, Message, ModelNotReady, NotSupported, Piece, Sampling, Usage
 from generation.engine import Engine
 from knowledge.attribute_filter import Condition
@@ -81,6 +84,17 @@ class Assistant:
         await self.runs.close()
         await self.engine.close()
 
+    async def _read(self, question: Question, generator: Generator) -> "_Retrieved | None":
+        """Return the passages of the documents that `question` asks for as a whole, or None where it does not."""
+        if not self.settings.max_parts or generator.context_length < self.settings.whole_context or not may_ask(question.text):
+            return None
+        alone = all(message.role == "system" for message in question.messages[:-1])
+        allowed = None
+        if question.where is not None:
+            allowed = await asyncio.to_thread(self.library.files.matching, question.base, question.where)
+        passages, whole = await asyncio.to_thread(read, self.library, question.base, question.text, alone, allowed)
+        return _Retrieved(passages, question.text, evidence=1.0, whole=whole) if passages else None
+
     async def _retrieve(self, question: Question) -> "_Retrieved":
         top_k = question.top_k or self.settings.top_k
         earlier = [message.content for message in question.messages[:-1] if message.role == "user" and message.content.strip()]
@@ -115,10 +129,16 @@ class Assistant:
         """Retrieve and fit before the turn comes: what is refused here is refused before a byte of the answer leaves."""
         generator, grounded = self.engine.generator, question.mode == "knowledge"
         _check(question, generator)
-        found = await self._retrieve(question) if grounded else _Retrieved()
+        found = (await self._read(question, generator) or await self._retrieve(question)) if grounded else _Retrieved()
         if grounded and found.evidence < self.settings.min_evidence:
             return self._decline(question, found, asked)
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
+        if found.whole:
+            turns, most = question.messages, self.settings.max_parts
+            parts = await asyncio.to_thread(divided, generator, turns, found.passages, wanted, most)
+            if len(parts) > 1:
+                return await self._in_parts(question, found, parts, generator, wanted, asked)
+            found = replace(found, passages=parts[0])
         if question.raw:
             fitted = await asyncio.to_thread(fit_raw, generator, question.text, wanted)
         else:
@@ -128,7 +148,25 @@ class Assistant:
             return await self._answer(question, asked)
         run = Run(question.mode, fitted, fitted.passages, question.principal, asked, partial(count, generator))
         sampling = replace(question.sampling, max_tokens=fitted.counts.reserved)
+        if found.whole:
+            run.coverage = Coverage(len(fitted.passages), found.whole)
         self.runs.start(found.onto(run), generator.stream(fitted.prompt, sampling))
+        return run
+
+    async def _in_parts(
+        self,
+        question: Question,
+        found: "_Retrieved",
+        parts: list[list[Passage]],
+        generator: Generator,
+        wanted: int,
+        asked: float,
+    ) -> Run:
+        """Answer from more than fits one prompt: every step is a turn of its own in the line."""
+        answer = MapReduce(generator, question.messages, parts, found.whole, question.sampling, wanted)
+        fitted = await asyncio.to_thread(answer.first)
+        run = found.onto(Run(question.mode, fitted, answer.sources, question.principal, asked, partial(count, generator)))
+        self.runs.start(run, answer.pieces(run, partial(self.runs.next_turn, run)))
         return run
 
     def _decline(self, question: Question, found: "_Retrieved", asked: float) -> Run:
@@ -141,13 +179,17 @@ class Assistant:
 
 @dataclass(frozen=True, slots=True)
 class _Retrieved:
-    """Passages, the question they were searched for by, who made it so, how much they tell, why by words only."""
+    """Passages, the question they were searched for by, who made it so, how much they tell, why by words only.
+
+    `whole`: passages of the documents that were read as a whole; 0: they were searched.
+    """
 
     passages: list[Passage] = field(default_factory=list)
     query: str = ""
     rewritten: Rewriter = ""
     evidence: float = 0.0
     by_words: str = ""
+    whole: int = 0
 
     def onto(self, run: Run) -> Run:
         """Write onto `run` how its sources were found; returns it."""

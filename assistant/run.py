@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from assistant.coverage import Coverage, Progress
 from assistant.errors import RunError
 from assistant.prompt import Fitted
 from assistant.support import Support, support
@@ -48,8 +49,9 @@ class Run:
     `query` is the question as it was searched for, with what it takes from those before it ("": nothing was), `rewritten`
     by whom it was made so ("": as it was asked), `by_words` why only its words were compared ("": meaning was, too),
     `evidence` how much the passages tell about it, in [0, 1]. `support` is what an answer from documents rests on, once it
-    has ended; with `refused` the answer is that they do not tell, and no model was asked. `count` returns the tokens of a
-    text, for an answer that is ended before it tells its usage.
+    has ended; with `refused` the answer is that they do not tell, and no model was asked. `coverage`: of a question about
+    whole documents; with `progress` it takes several steps, `fitted` is the prompt of the present one, and `usage` that of
+    all. `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Run:
         self.query, self.evidence, self.by_words = "", 0.0, ""
         self.rewritten: Rewriter = ""
         self.support: Support | None = None
+        self.progress: Progress | None = None
+        self.coverage: Coverage | None = None
         self.state: State = "waiting"
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
@@ -109,6 +113,8 @@ class Run:
     def tokens_per_second(self) -> float | None:
         """Tokens a second after the first one, or None where it cannot be told yet."""
         if self.usage is None or self.first_piece is None or self.ended is None or self.usage.completion_tokens < 2:
+            return None
+        if self.progress is not None:  # its tokens are those of all steps, its times of the last one
             return None
         return (self.usage.completion_tokens - 1) / max(self.ended - self.first_piece, 1e-6)
 

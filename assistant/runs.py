@@ -139,16 +139,32 @@ class RunRegistry:
 
     @asynccontextmanager
     async def _turn(self, run: Run) -> AsyncIterator[None]:
-        """Hold a slot of the line; raises `WaitedTooLong`."""
+        """Hold a slot of the line, or one after the other by `next_turn`; raises `WaitedTooLong`."""
+        try:
+            await self._queue(run)
+            yield
+        finally:
+            self._leave(run)
+
+    async def next_turn(self, run: Run) -> None:
+        """Give back the slot of `run` between two of its steps, and return when its turn has come again.
+
+        So a run of many steps lets others through. Raises `WaitedTooLong`.
+        """
+        self._leave(run)
+        await self._queue(run)
+
+    async def _queue(self, run: Run) -> None:
         self._tickets[run.id] = ticket = Ticket(run.principal)
         try:
             await self._enter(ticket, self._settings.max_wait_seconds)
-            try:
-                yield
-            finally:
-                self._line.leave(ticket)
-        finally:
+        except BaseException:
             del self._tickets[run.id]
+            raise
+
+    def _leave(self, run: Run) -> None:
+        if (ticket := self._tickets.pop(run.id, None)) is not None:
+            self._line.leave(ticket)
 
     async def _enter(self, ticket: Ticket, seconds: float) -> None:
         try:

@@ -18,6 +18,16 @@ class AssistantSettings(Settings):
         description="least evidence (0 to 1) in the passages found for a question to be answered; under it the answer is that "
         "the documents do not tell; 0: always answer",
     )  # fmt: skip
+    max_parts: int = Field(
+        16, ge=0, le=1000,
+        description="parts in which a question about whole documents reads them at most, one generation each; of longer ones "
+        "an even sample is read, and the answer says so; 0: never read whole, only search",
+    )  # fmt: skip
+    whole_context: int = Field(
+        4096, ge=0, le=10_000_000,
+        description="least context length, in tokens, of a model that is given whole documents; smaller models cannot "
+        "summarise, and are given the passages found",
+    )  # fmt: skip
     refusal: str | None = Field(
         None, min_length=1, max_length=1000,
         description="sentence that says that the documents do not tell; unset: in English or Chinese, as the question",

@@ -38,9 +38,10 @@ class SourceCard(TypedDict):
 class Turn(TypedDict):
     """One question and its answer; `state` as of the run, or "refused" for a question that never ran.
 
-    `facts` are those of a finished answer, or of a question that waits: its place in the line. `searched`: what was searched
-    for, where it is not the question itself. `support`: what an answer from documents rests on (`assistant.support`), with
-    the numbers of the passages that its sentences `matched` where it cites none. `by_words`: only words were compared.
+    `facts` are those of a finished answer, or of one that waits: the part being read, its place in the line. `searched`:
+    what was searched for, where it is not the question itself. `support`: what an answer from documents rests on
+    (`assistant.support`), with the numbers of the passages that its sentences `matched` where it cites none. `by_words`:
+    only words were compared.
     """
 
     question: str
@@ -86,7 +87,7 @@ def refused(question: str, mode: str, reason: str) -> Turn:
 def updated(turn: Turn, run: Run, error: str, texts: Texts, place: Place | None = None) -> Turn:
     """Return `turn` with what `run` has by now; `error` is the sentence of a failed one, `place` that of a waiting one."""
     text = mend(run.text, len(run.sources)) if run.done and run.mode == "knowledge" else run.text
-    facts = _facts(run, texts) if run.done else _in_line(place, texts)
+    facts = _facts(run, texts) if run.done else _progress(run, texts) + _in_line(place, texts)
     rests = run.support if run.done else None
     support, matched = ("", []) if rests is None else (str(rests.kind), sorted({match.passage for match in rests.matched}))
     told: Turn = {**turn, "answer": text, "state": run.state, "error": error, "facts": facts}
@@ -177,7 +178,22 @@ def _facts(run: Run, texts: Texts) -> list[str]:
         facts.append(texts.facts_waited.format(duration(run.waited, texts)))
     if run.usage is not None and run.usage.cached_tokens:
         facts.append(texts.facts_cached.format(f"{run.usage.cached_tokens:,}", f"{run.usage.prompt_tokens:,}"))
-    return facts + _left_out(run, texts)
+    return facts + _left_out(run, texts) + _coverage(run, texts)
+
+
+def _progress(run: Run, texts: Texts) -> list[str]:
+    if (at := run.progress) is None:
+        return []
+    if at.step > at.parts:
+        return [texts.merging.format(at.step - at.parts, at.steps - at.parts)]
+    return [texts.reading_part.format(at.step, at.parts)]
+
+
+def _coverage(run: Run, texts: Texts) -> list[str]:
+    if (read := run.coverage) is None:
+        return []
+    facts = [texts.coverage.format(read.read, read.passages)]
+    return facts + ([texts.coverage_listed.format(read.parts)] if read.listed else [])
 
 
 def _in_line(place: Place | None, texts: Texts) -> list[str]:

@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from api.support_fields import fields
+from assistant.coverage import Coverage, Progress
 from assistant.line import Place
 from assistant.prompt import Fitted, TokenCounts
 from assistant.run import Run
@@ -64,6 +66,38 @@ async def test_a_question_that_waits_tells_its_place(place: Place | None, said: 
         turn = talk.updated(talk.asked("why?", run), run, "", texts, place)
         assert talk.going([turn])
         assert f">{words}<" in talk.messages([turn], "k", texts)[1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (3, ("Reading part 3 of 12… · Next in line", "正在阅读第 3 部分，共 12 部分… · 排队中：下一个就是您")),
+        (
+            13,
+            ("Putting the answers together, step 1 of 2… · Next in line", "正在汇总，第 1 步，共 2 步… · 排队中：下一个就是您"),
+        ),
+    ],
+)
+async def test_an_answer_in_parts_tells_how_far_it_is(step: int, said: tuple[str, str]) -> None:
+    run = Run("knowledge", FITTED, PASSAGES)
+    run.progress = Progress(step, 14, 12)
+    for texts, words in zip((EN, LANGUAGES["zh"]), said, strict=True):
+        turn = talk.updated(talk.asked("why?", run), run, "", texts, Place(1, None))
+        assert f">{words}<" in talk.messages([turn], "k", texts)[1]["content"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+async def test_an_answer_in_parts_tells_what_was_read(listed: bool) -> None:
+    run = Run("knowledge", FITTED, PASSAGES)
+    run.coverage, run.progress = Coverage(24, 240, 16, listed), Progress(17, 17, 16)
+    run.start(stream("So it is [2]."))
+    await run.wait()
+    await run.stopped()
+    facts = talk.updated(talk.asked("why?", run), run, "", EN)["facts"]
+    assert "read 24 of 240 passages" in facts
+    assert ("the answers to 16 parts, listed as they came" in facts) == listed
+    assert not any("tokens/s" in fact for fact in facts)
+    assert fields(run)["coverage"] == {"read": 24, "passages": 240, "parts": 16, "listed": listed}
 
 
 async def test_an_answer_that_waited_and_reused_says_so() -> None:

@@ -99,6 +99,10 @@ class Texts:
     facts_waited: str
     facts_cached: str
     waiting: str
+    reading_part: str
+    merging: str
+    coverage: str
+    coverage_listed: str
     next_in_line: str
     in_line: str
     about: str
