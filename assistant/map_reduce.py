@@ -124,7 +124,7 @@ class MapReduce:
 
     async def _whole(self, fitted: Fitted) -> str:
         text = ""
-        async with aclosing(self._stream(replace(fitted))) as pieces:
+        async with aclosing(self._stream(fitted)) as pieces:
             async for piece in pieces:
                 text += piece.text
         return text.strip()

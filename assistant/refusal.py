@@ -16,6 +16,9 @@ NEAREST = 3
 ENGLISH = ("The documents do not tell.", "Nearest to the question:")
 CHINESE = ("文档中没有相关内容。", "与问题最接近的段落：")
 
+SENTENCES = frozenset({ENGLISH[0], CHINESE[0]})
+"""The refusal as a sentence; models that say the same by themselves, as the built-in one does, say it in these words."""
+
 _HAN = re.compile("[\u3400-\u9fff]")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 from assistant.citations import find, mend
 from assistant.line import Place
 from assistant.prompt import where
+from assistant.refusal import SENTENCES
 from assistant.run import GOING, Run
 from generation.base import Message
 from knowledge.base import Passage
@@ -153,7 +154,7 @@ def _notes(turn: Turn, key: str, texts: Texts) -> list[str]:
     elif turn.get("matched"):
         chips = markup.chips(turn["matched"], anchor(turn, key))
         notes.append(f'<div class="note">{markup.flat(texts.matched)} {chips}</div>')
-    elif turn["mode"] == "knowledge" and turn["sources"] and not used(turn):
+    elif turn["mode"] == "knowledge" and turn["sources"] and not used(turn) and turn["answer"].strip() not in SENTENCES:
         notes.append(markup.note(texts.no_citation))
     if turn["facts"]:
         notes.append(markup.note(" · ".join(turn["facts"]), "facts"))

@@ -123,6 +123,11 @@ async def test_an_answer_without_a_citation_says_so() -> None:
     assert EN.no_citation in talk.messages([turn], "k", EN)[1]["content"]
 
 
+async def test_a_model_that_says_that_the_documents_do_not_tell_need_cite_nothing() -> None:
+    turn = await finished("The documents do not tell.")
+    assert EN.no_citation not in talk.messages([turn], "k", EN)[1]["content"]
+
+
 async def test_passages_that_say_the_same_are_told_and_come_first() -> None:
     said = Passage(7, "The orchard has two hundred old pear trees.", Source("b", 7, "trees.md", "file-7"), Locator(), 0.5)
     run = Run("knowledge", FITTED, (PASSAGES[0], said))
