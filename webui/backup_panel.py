@@ -10,7 +10,7 @@ from api.errors import sentence
 from knowledge.base import KnowledgeError
 from knowledge.library import Library
 from webui.admission import Admission
-from webui.markup import flat
+from webui.markup import note
 from webui.texts.base import Texts
 
 MIB = 2**20
@@ -39,15 +39,12 @@ class BackupPanel:
 
     async def _make(self, request: gr.Request) -> AsyncGenerator[tuple[Any, str], None]:
         self._admission.check(request)
-        yield gr.update(interactive=False), _line(self._texts.backing_up)
+        yield gr.update(interactive=False), note(self._texts.backing_up, "quiet")
         try:
             made = await asyncio.to_thread(self._library.backup)
         except KnowledgeError as error:
-            said = _line(sentence(error), "bad")
+            said = note(sentence(error), "bad")
         else:
-            said = _line(self._texts.backed_up.format(made.path, f"{made.documents:,}", f"{made.size / MIB:,.1f} MiB"))
+            size = f"{made.size / MIB:,.1f} MiB"
+            said = note(self._texts.backed_up.format(made.path, f"{made.documents:,}", size), "quiet")
         yield gr.update(interactive=True), said
-
-
-def _line(text: str, kind: str = "quiet") -> str:
-    return f'<div class="{kind}">{flat(text)}</div>'

@@ -139,7 +139,7 @@ class Conversation:
             show_progress="hidden",
             api_visibility="private",
         )
-        # Whoever still follows an answer would bring the old talk back when it ends.
+        # `_clear` waits for those who follow an answer; who still waits for one to begin (a sample being read) is ended here.
         self._new.click(self._clear, self.kept, self._outputs, show_progress="hidden", api_visibility="private",
                         cancels=[*self._following, resumed])  # fmt: skip
 

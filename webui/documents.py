@@ -1,13 +1,14 @@
 """The table of a knowledge base's documents and of the files on their way into it. HTML from plain data.
 
-An action is a link to `#act/VERB/ID`; `page.js` hands it to the page, which knows what the id means.
+What can be done is a link (`actions.py`); what its number means, the tab knows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knowledge.base import Document, Job, Stage
-from webui.markup import flat
+from webui.actions import link
+from webui.markup import bar, flat, note
 from webui.texts.base import Texts
 
 
@@ -34,11 +35,11 @@ def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[
         if document.name not in {j.name for j in going}
     ]
     if not rows:
-        return f'<div class="quiet">{flat(texts.no_documents)}</div>'
+        return note(texts.no_documents, "quiet")
     heads = (texts.document, texts.stage, texts.passages, texts.time, texts.actions)
     head = "".join(f"<th>{flat(text)}</th>" for text in heads)
-    again = _act("retryall", 0, texts.retry_all) if sum(job.stage == "failed" for job in failed) > 1 else ""
-    hide = again + (_act("dismiss", 0, texts.dismiss) if failed or refused else "")
+    again = link("retryall", 0, texts.retry_all) if sum(job.stage == "failed" for job in failed) > 1 else ""
+    hide = again + (link("dismiss", 0, texts.dismiss) if failed or refused else "")
     return f'<table class="documents"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>{hide}'
 
 
@@ -53,17 +54,17 @@ def _job(job: Job, texts: Texts) -> str:
             words,
             "",
             _seconds(job.seconds),
-            _act("retry", job.id, texts.retry),
+            link("retry", job.id, texts.retry),
         )
-    bar = f'<span class="bar"><i style="width:{100 * job.part:.0f}%"></i></span> ' if job.stage != "waiting" else ""
+    filled = f"{bar(job.part)} " if job.stage != "waiting" else ""
     part = f" {100 * job.part:.0f} %" if job.stage != "waiting" and job.part else ""
-    words = f"{bar}<span>{stage}{part}{', ' + detail if detail else ''}</span>"
+    words = f"{filled}<span>{stage}{part}{', ' + detail if detail else ''}</span>"
     return _row(
         job.name,
         words,
         f"{job.chunks:,}" if job.chunks else "",
         _seconds(job.seconds),
-        _act("cancel", job.id, texts.cancel),
+        link("cancel", job.id, texts.cancel),
     )
 
 
@@ -72,7 +73,7 @@ def _document(document: Document, job: Job | None, texts: Texts) -> str:
     words = f'<span class="good">{flat(texts.stages[stage])}</span>'
     words += "".join(f'<div class="muted">{flat(warning)}</div>' for warning in document.warnings)
     seconds = _seconds(job.seconds) if job is not None and job.stage == "ready" else ""
-    acts = _act("passages", document.id, texts.passages_link) + _act("delete", document.id, texts.delete)
+    acts = link("passages", document.id, texts.passages_link) + link("delete", document.id, texts.delete)
     return _row(document.name, words, f"{document.chunks:,}", seconds, acts)
 
 
@@ -82,10 +83,6 @@ def _refused(file: Refused, texts: Texts) -> str:
 
 def _row(name: str, stage: str, passages: str, seconds: str, actions: str) -> str:
     return f'<tr><td class="name">{flat(name)}</td><td>{stage}</td><td>{passages}</td><td>{seconds}</td><td>{actions}</td></tr>'
-
-
-def _act(verb: str, identity: int, text: str) -> str:
-    return f'<a class="act" href="#act/{verb}/{identity}">{flat(text)}</a>'
 
 
 def _seconds(seconds: float) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from knowledge.evaluation import Question
 from knowledge.question_files import RunOf, Tried
-from webui.markup import flat
+from webui.actions import link
+from webui.markup import flat, note
 from webui.texts.base import Texts
 
 MEASURES = (
@@ -27,11 +28,6 @@ NOWHERE = 11
 SHOWN = 200
 
 
-def note(text: str) -> str:
-    """Return what went wrong."""
-    return f'<div class="note warning">{flat(text)}</div>'
-
-
 def name(run: RunOf, texts: Texts) -> str:
     """Return what a run is called: how it was searched, when, of how many questions."""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.made))
@@ -41,18 +37,18 @@ def name(run: RunOf, texts: Texts) -> str:
 def questions(rows: Sequence[Question], texts: Texts) -> str:
     """Return the questions with what should be found, and a link that removes each."""
     if not rows:
-        return f'<div class="quiet">{flat(texts.no_questions)}</div>'
+        return note(texts.no_questions, "quiet")
     head = f"<th>{flat(texts.question)}</th><th>{flat(texts.should_find)}</th><th>{flat(texts.actions)}</th>"
     body = "".join(_question(number, row, texts) for number, row in enumerate(rows[:SHOWN]))
-    more = f'<div class="quiet">{flat(texts.and_more.format(f"{len(rows) - SHOWN:,}"))}</div>' if len(rows) > SHOWN else ""
+    more = note(texts.and_more.format(f"{len(rows) - SHOWN:,}"), "quiet") if len(rows) > SHOWN else ""
     return f'<table class="documents questions"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
 
 
 def _question(number: int, row: Question, texts: Texts) -> str:
     wanted = [*sorted(row.files), *(f"“{phrase}”" for phrase in (*row.phrases, *row.accepted))]
     told = " · ".join(wanted) if wanted else texts.nothing_answers
-    link = f'<a class="act" href="#act/forget/{number}">{flat(texts.delete)}</a>'
-    return f'<tr><td class="name">{flat(row.text)}</td><td class="name">{flat(told)}</td><td>{link}</td></tr>'
+    forget = link("forget", number, texts.delete)
+    return f'<tr><td class="name">{flat(row.text)}</td><td class="name">{flat(told)}</td><td>{forget}</td></tr>'
 
 
 def comparison(one: RunOf, other: RunOf | None, texts: Texts) -> str:
@@ -97,16 +93,13 @@ def _differences(one: RunOf, other: RunOf, texts: Texts) -> str:
     before = {tried.question: tried for tried in other.tried}
     pairs = [(now, before[now.question]) for now in one.tried if now.question in before and now.answerable]
     changed = [pair for pair in pairs if pair[0].place != pair[1].place]
-    told = texts.differences.format(f"{len(changed):,}", f"{len(pairs):,}")
+    told = note(texts.differences.format(f"{len(changed):,}", f"{len(pairs):,}"), "quiet")
     if not changed:
-        return f'<div class="quiet">{flat(told)}</div>'
+        return told
     changed.sort(key=lambda pair: (pair[0].place or NOWHERE) - (pair[1].place or NOWHERE), reverse=True)
     rows = "".join(_changed(now, then, texts) for now, then in changed[:SHOWN])
     heads = "".join(f"<th>{flat(text)}</th>" for text in (texts.question, texts.run_one, texts.run_other))
-    return (
-        f'<div class="quiet">{flat(told)}</div>'
-        f'<table class="documents places"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-    )
+    return f'{told}<table class="documents places"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _changed(now: Tried, then: Tried, texts: Texts) -> str:
@@ -118,7 +111,7 @@ def _changed(now: Tried, then: Tried, texts: Texts) -> str:
 def _missed(one: RunOf, texts: Texts) -> str:
     """Return the questions of a run alone whose right passage does not come first."""
     late = [tried for tried in one.tried if tried.answerable and tried.place != 1]
-    told = f'<div class="quiet">{flat(texts.late.format(f"{len(late):,}", f"{len(one.tried):,}"))}</div>'
+    told = note(texts.late.format(f"{len(late):,}", f"{len(one.tried):,}"), "quiet")
     if not late:
         return told
     late.sort(key=lambda tried: tried.place or NOWHERE, reverse=True)

@@ -14,6 +14,8 @@ from knowledge.library import Library
 from knowledge.question_files import RunOf, rows_of
 from knowledge.ranking import Mode
 from webui import evaluation
+from webui.actions import parsed
+from webui.markup import note
 from webui.texts.base import Texts
 
 TICK_SECONDS = 0.2
@@ -70,7 +72,7 @@ class EvaluationTab:
         try:
             rows = self._files.questions(self._token(base))
         except KnowledgeError as error:
-            return self._button(0), evaluation.note(sentence(error))
+            return self._button(0), note(sentence(error), "note warning")
         return self._button(len(rows)), evaluation.questions(rows, self._texts)
 
     def _button(self, count: int) -> Any:
@@ -102,7 +104,7 @@ class EvaluationTab:
             rows = rows_of(path.read_bytes(), path.name)
             told = self._texts.questions_added.format(self._files.add(self._token(base), rows), len(rows))
         except (KnowledgeError, BadQuestion) as error:
-            return (evaluation.note(f"{path.name}: {error}"), *self._questions(base))
+            return (note(f"{path.name}: {error}", "note warning"), *self._questions(base))
         finally:
             path.unlink(missing_ok=True)
         return (told, *self._questions(base))
@@ -123,7 +125,7 @@ class EvaluationTab:
                 await asyncio.wait({work}, timeout=TICK_SECONDS)
             await work
         except KnowledgeError as error:
-            yield (evaluation.note(sentence(error)), gr.update(interactive=True), *keep)
+            yield (note(sentence(error), "note warning"), gr.update(interactive=True), *keep)
             return
         yield ("", gr.update(interactive=True), *self._runs(base))
 
@@ -138,11 +140,10 @@ class EvaluationTab:
 
     def _act(self, act: str, base: str) -> tuple[Any, Any]:
         """Remove a question: `forget/NUMBER/nonce`; show one that another tab has kept."""
-        verb, _, rest = act.partition("/")
-        number = rest.partition("/")[0]
-        if verb == "forget" and number.isdigit():
+        verb, number = parsed(act)
+        if verb == "forget" and number is not None:
             try:
-                self._files.remove(self._token(base), int(number))
+                self._files.remove(self._token(base), number)
             except KnowledgeError as error:
                 gr.Warning(sentence(error))
             return self._questions(base)

@@ -16,13 +16,14 @@ from knowledge.library import Library
 from knowledge.loaders import LOADERS, formats
 from knowledge.rebuild import Rebuild
 from webui import documents, rebuilding
+from webui.actions import link, parsed
 from webui.admission import Admission
 from webui.backup_panel import BackupPanel
 from webui.conversation import Conversation
 from webui.documents import Refused
 from webui.drawer import Drawer
 from webui.evaluation_tab import EvaluationTab
-from webui.markup import flat
+from webui.markup import flat, note
 from webui.passages_tab import PassagesTab
 from webui.retrieval_tab import RetrievalTab
 from webui.texts.base import Texts
@@ -53,7 +54,7 @@ class LangChainTab:
                 with gr.Row(elem_classes="title"):
                     gr.Markdown(f"## {texts.ask_heading}")
                     new = gr.Button(texts.new_chat, size="sm", scale=0, min_width=110, elem_id="langchain-new")
-                conversation.place_talk(f'<div class="quiet">{flat(texts.ask_welcome)}</div>')
+                conversation.place_talk(note(texts.ask_welcome, "quiet"))
                 conversation.place_sources()
                 conversation.place_input(bases, False, texts.ask_base)
         conversation.wire(drawer, new)
@@ -177,8 +178,7 @@ class LangChainTab:
 
     def _facts(self, info: BaseInfo) -> str:
         facts = [self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}"), info.embedder]
-        link = f'<a class="act" href="#act/drop/0">{flat(self._texts.delete_base)}</a>'
-        return " · ".join([*(flat(fact) for fact in facts if fact), link])
+        return " · ".join([*(flat(fact) for fact in facts if fact), link("drop", 0, self._texts.delete_base)])
 
     def _choose(self, base: str) -> tuple[Any, ...]:
         return (base, [], *self._table(base, []))
@@ -199,21 +199,20 @@ class LangChainTab:
 
     def _act(self, act: str, base: str, refused: list[Refused]) -> tuple[Any, ...]:
         """Do what a link of the tab says: `VERB/ID/nonce`; what is already gone needs no word."""
-        verb, _, rest = act.partition("/")
-        identity = rest.partition("/")[0]
+        verb, identity = parsed(act)
         if verb == "drop":
             return self._drop(base)
         if verb == "dismiss":
             refused = []
-        if identity.isdigit():
+        if identity is not None:
             try:
-                self._do(verb, int(identity), base)
+                self._do(verb, identity, base)
             except KnowledgeError as error:
                 gr.Warning(sentence(error))
         return (*self._table(base, refused), *(gr.skip() for _ in range(2 + self._elsewhere)))
 
     def _show_passages(self, act: str) -> Any:
-        return gr.Tabs(selected="passages") if act.startswith("passages/") else gr.skip()
+        return gr.Tabs(selected="passages") if parsed(act)[0] == "passages" else gr.skip()
 
     def _drop(self, base: str) -> tuple[Any, ...]:
         try:

@@ -35,6 +35,11 @@ def note(text: str, kind: str = "note") -> str:
     return f'<div class="{kind}">{flat(text)}</div>'
 
 
+def bar(part: float) -> str:
+    """Return a bar that is filled to `part` of it, in [0, 1]."""
+    return f'<span class="bar"><i style="width:{100 * part:.0f}%"></i></span>'
+
+
 def chips(numbers: Iterable[int], anchor: str) -> str:
     """Return the numbers of passages as links to `#anchor-N`."""
     return " ".join(f'<a class="cite" href="#{anchor}-{number}">{number}</a>' for number in numbers)

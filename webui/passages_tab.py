@@ -8,7 +8,8 @@ import gradio as gr
 from knowledge.base import KnowledgeError, Passage
 from knowledge.library import Library
 from webui import sources, talk
-from webui.markup import flat
+from webui.actions import link, parsed
+from webui.markup import flat, note
 from webui.texts.base import Texts
 
 SHOWN = 20
@@ -29,7 +30,7 @@ class PassagesTab:
         self.document = gr.Dropdown(
             [], label=texts.document, show_label=False, container=False, elem_id="passages-document", filterable=True
         )
-        self.rows = gr.Markdown(f'<div class="quiet">{flat(texts.no_passages)}</div>', elem_id="passages", latex_delimiters=[])
+        self.rows = gr.Markdown(note(texts.no_passages, "quiet"), elem_id="passages", latex_delimiters=[])
 
     def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button, tab: gr.Tab) -> None:
         """Connect the tab to the choice of a base and to the links of the page."""
@@ -51,13 +52,12 @@ class PassagesTab:
 
     def _act(self, act: str, base: str, document: str | None) -> tuple[Any, Any]:
         """Show the passages of a document, or another part of them: `passages/ID/nonce`, `part/NUMBER/nonce`."""
-        verb, _, rest = act.partition("/")
-        number = rest.partition("/")[0]
-        if verb == "part" and number.isdigit():
-            return gr.skip(), self._listed(base, document, int(number))
+        verb, number = parsed(act)
+        if verb == "part" and number is not None:
+            return gr.skip(), self._listed(base, document, number)
         if verb != "passages":
             return gr.skip(), gr.skip()
-        name = next((one.name for one in self._library.documents(base) if str(one.id) == number), None)
+        name = next((one.name for one in self._library.documents(base) if one.id == number), None)
         return gr.update(choices=self._names(base), value=name), self._first(base, name)
 
     def _names(self, base: str) -> list[str]:
@@ -77,14 +77,14 @@ class PassagesTab:
 def listing(passages: Sequence[Passage], part: int, texts: Texts) -> str:
     """Return a part (from 0) of a document's passages as HTML."""
     if not passages:
-        return f'<div class="quiet">{flat(texts.no_passages)}</div>'
+        return note(texts.no_passages, "quiet")
     parts = (len(passages) + SHOWN - 1) // SHOWN
     part = min(part, parts - 1)
     begin, end = part * SHOWN, min((part + 1) * SHOWN, len(passages))
     tokens = [passage.tokens for passage in passages]
     facts = texts.passages_facts.format(f"{len(passages):,}", f"{sum(tokens) / len(tokens):.0f}", f"{max(tokens):,}")
     cards = [_card(at, passages[at], passages[at - 1] if at else None, texts) for at in range(begin, end)]
-    return f'<div class="quiet">{flat(facts)}</div>{"".join(cards)}{_pager(part, parts, begin, end, len(passages), texts)}'
+    return f"{note(facts, 'quiet')}{''.join(cards)}{_pager(part, parts, begin, end, len(passages), texts)}"
 
 
 def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> str:
@@ -92,20 +92,16 @@ def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> st
     shared = _shared(before.text, passage.text) if before is not None else 0
     text = passage.text
     marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(text[:shared])}</span>' if shared else ""
-    place = sources.place(shown, texts)
-    return (
-        f'<div class="card chunk"><div class="head"><span class="cite">{at + 1}</span>'
-        f"<strong>{sources.opener(shown, texts, place or flat(texts.open_short))}</strong>"
-        f'<span class="score">{flat(texts.tokens.format(passage.tokens))}</span></div>'
-        f'<div class="passage whole">{marked}{flat(text[shared:])}</div></div>'
-    )
+    title = sources.opener(shown, texts, sources.place(shown, texts) or flat(texts.open_short))
+    body = f'<div class="passage whole">{marked}{flat(text[shared:])}</div>'
+    return sources.frame(at + 1, title, texts.tokens.format(passage.tokens), body, " chunk")
 
 
 def _pager(part: int, parts: int, begin: int, end: int, count: int, texts: Texts) -> str:
     if parts == 1:
         return ""
-    back = f'<a class="act" href="#act/part/{part - 1}">{flat(texts.previous)}</a>' if part else ""
-    on = f'<a class="act" href="#act/part/{part + 1}">{flat(texts.next)}</a>' if part + 1 < parts else ""
+    back = link("part", part - 1, texts.previous) if part else ""
+    on = link("part", part + 1, texts.next) if part + 1 < parts else ""
     return f'<div class="pager">{back}<span>{flat(texts.of.format(f"{begin + 1}–{end}", f"{count:,}"))}</span>{on}</div>'
 
 

@@ -2,7 +2,8 @@
 
 from knowledge.rebuild import Rebuild
 from webui import talk
-from webui.markup import flat
+from webui.actions import link
+from webui.markup import bar, flat
 from webui.texts.base import Texts
 
 
@@ -16,16 +17,11 @@ def line(state: Rebuild, texts: Texts) -> str:
     if state.seconds:
         left = f"{state.passages - state.done:,}"
         said.append(texts.rebuild_takes.format(talk.duration(state.seconds, texts), left))
-    return f'<div class="note">{flat(" ".join(said))} {_act("rebuild", texts.rebuild)}</div>'
+    return f'<div class="note">{flat(" ".join(said))} {link("rebuild", 0, texts.rebuild)}</div>'
 
 
 def _going(state: Rebuild, texts: Texts) -> str:
     part = state.done / state.passages if state.passages else 0.0
     said = texts.rebuilding.format(state.wanted, f"{state.done:,}", f"{state.passages:,}")
     said += f" · {texts.about.format(talk.duration(state.seconds, texts))}" if state.seconds else ""
-    bar = f'<span class="bar"><i style="width:{100 * part:.0f}%"></i></span>'
-    return f'<div class="quiet">{bar} {flat(said)} {_act("keep-old", texts.cancel)}</div>'
-
-
-def _act(verb: str, text: str) -> str:
-    return f'<a class="act" href="#act/{verb}/0">{flat(text)}</a>'
+    return f'<div class="quiet">{bar(part)} {flat(said)} {link("keep-old", 0, texts.cancel)}</div>'

@@ -14,7 +14,8 @@ from knowledge.library import Library
 from knowledge.ranking import Mode
 from knowledge.search import Found
 from webui import sources, talk
-from webui.markup import flat
+from webui.actions import link, parsed
+from webui.markup import bar, flat, note
 from webui.texts.base import Texts
 
 MOST = 20
@@ -45,7 +46,7 @@ class RetrievalTab:
             )
             self.least = gr.Slider(0, 1, 0, step=0.01, label=texts.least_score, min_width=140, scale=2)
         self.asked = gr.State(("", []))
-        self.rows = gr.Markdown(f'<div class="quiet">{flat(texts.try_nothing)}</div>', elem_id="found", latex_delimiters=[])
+        self.rows = gr.Markdown(note(texts.try_nothing, "quiet"), elem_id="found", latex_delimiters=[])
 
     def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button) -> None:
         """Connect the tab to the choice of a base and to the links of the page."""
@@ -57,12 +58,12 @@ class RetrievalTab:
 
     async def _find(self, base: str, query: str, depth: float, least: float, mode: Mode) -> tuple[str, tuple[str, list[str]]]:
         if not query.strip():
-            return f'<div class="quiet">{flat(self._texts.try_nothing)}</div>', ("", [])
+            return note(self._texts.try_nothing, "quiet"), ("", [])
         begin = time.monotonic()
         try:
             found = await asyncio.to_thread(self._library.find, base, query, int(depth), mode=mode)
         except KnowledgeError as error:
-            return f'<div class="note warning">{flat(sentence(error))}</div>', ("", [])
+            return note(sentence(error), "note warning"), ("", [])
         names = [passage.source.name for passage in found.passages]
         told = listing(found, query, least, time.monotonic() - begin, self._texts)
         return self._by_words(found, mode) + self._refusal(found, mode) + told, (query.strip(), names)
@@ -71,35 +72,34 @@ class RetrievalTab:
         """Return that only words were compared, where that was not asked for."""
         if mode == "lexical" or not found.by_words:
             return ""
-        return f'<div class="note">{flat(self._texts.by_words)}</div>'
+        return note(self._texts.by_words)
 
     def _refusal(self, found: Found, mode: Mode) -> str:
         """Return that no model would be asked, where it would not."""
         least = self._settings.min_evidence
         if mode != "hybrid" or found.evidence >= least:  # an answer is always searched for by both
             return ""
-        return f'<div class="note warning">{flat(self._texts.would_refuse.format(f"{least:.2f}"))}</div>'
+        return note(self._texts.would_refuse.format(f"{least:.2f}"), "note warning")
 
     def _keep(self, act: str, base: str, asked: tuple[str, list[str]], rows: str) -> Any:
         """Keep the question with the document of a passage, and say so in its place: `keep/PLACE/nonce`, from 1."""
-        verb, _, rest = act.partition("/")
-        place = rest.partition("/")[0]
+        verb, place = parsed(act)
         query, names = asked
-        if verb != "keep" or not place.isdigit() or not 1 <= int(place) <= len(names):
+        if verb != "keep" or place is None or not 1 <= place <= len(names):
             return gr.skip()
-        name = names[int(place) - 1]
+        name = names[place - 1]
         try:
             token = self._library.card(base).id
             self._library.question_files.add(token, [{"question": query, "files": [name]}])
         except (KnowledgeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return rows.replace(_link(int(place), self._texts), f'<span class="good">{flat(self._texts.question_kept)}</span>')
+        return rows.replace(_keep(place, self._texts), f'<span class="good">{flat(self._texts.question_kept)}</span>')
 
 
 def listing(found: Found, query: str, least: float, seconds: float, texts: Texts) -> str:
     """Return what was found as HTML: what is under the least score comes apart."""
     if not found.passages:
-        return f'<div class="quiet">{flat(texts.nothing_found)}</div>'
+        return note(texts.nothing_found, "quiet")
     facts = [texts.found_facts.format(len(found.passages), f"{1000 * seconds:.0f}")]
     facts.append(texts.evidence.format(f"{found.evidence:.2f}"))
     if found.query.split() != query.split():
@@ -107,8 +107,8 @@ def listing(found: Found, query: str, least: float, seconds: float, texts: Texts
     numbered = list(enumerate(found.passages, 1))
     good = "".join(_card(at, one, "", texts) for at, one in numbered if one.score >= least)
     weak = "".join(_card(at, one, " unused", texts) for at, one in numbered if one.score < least)
-    label = f'<div class="label">{flat(texts.under_least)}</div>' if weak else ""
-    return f'<div class="quiet">{flat(" · ".join(facts))}</div>{good}{label}{weak}'
+    label = note(texts.under_least, "label") if weak else ""
+    return f"{note(' · '.join(facts), 'quiet')}{good}{label}{weak}"
 
 
 def _card(at: int, passage: Passage, kind: str, texts: Texts) -> str:
@@ -116,19 +116,16 @@ def _card(at: int, passage: Passage, kind: str, texts: Texts) -> str:
     moved = abs(passage.scores.get("fused", passage.score) - passage.score) >= VISIBLE
     names = [name for name in passage.scores if name != "fused" or moved]
     parts = "".join(_score(texts.scores.get(name, name), passage.scores[name]) for name in names)
-    return (
-        f'<div class="card{kind}"><div class="head"><span class="cite">{at}</span>'
-        f"<strong>{sources.opener(shown, texts)}</strong>"
-        f'<span class="score" title="{flat(texts.score)}">{passage.score:.3f}</span></div>'
+    body = (
         f'<div class="place">{sources.place(shown, texts)}</div>{sources.passage(passage.text)}'
-        f'<div class="foot"><span class="parts">{parts}</span>{_link(at, texts)}</div></div>'
+        f'<div class="foot"><span class="parts">{parts}</span>{_keep(at, texts)}</div>'
     )
+    return sources.frame(at, sources.opener(shown, texts), f"{passage.score:.3f}", body, kind, texts.score)
 
 
-def _link(at: int, texts: Texts) -> str:
-    return f'<a class="act" href="#act/keep/{at}">{flat(texts.keep_question)}</a>'
+def _keep(at: int, texts: Texts) -> str:
+    return link("keep", at, texts.keep_question)
 
 
 def _score(name: str, value: float) -> str:
-    part = min(max(value, 0.0), 1.0)
-    return f'<span>{flat(name)} <span class="bar"><i style="width:{100 * part:.0f}%"></i></span> {value:.3f}</span>'
+    return f"<span>{flat(name)} {bar(min(max(value, 0.0), 1.0))} {value:.3f}</span>"

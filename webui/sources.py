@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from assistant.prompt import Fitted, TokenCounts
-from webui.markup import flat
+from webui.markup import flat, note
 from webui.talk import SourceCard, Turn, anchor, used
 from webui.texts.base import Texts
 
@@ -17,9 +17,9 @@ PARTS = ("system", "history", "sources", "question", "reserved")
 def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     """Return the passages of `turn`: the cited ones first, then those retrieved but not used, dimmed."""
     # Talks that were kept before there were these lines do not have them.
-    by_words = f'<div class="note">{flat(texts.by_words)}</div>' if turn is not None and turn.get("by_words") else ""
+    by_words = note(texts.by_words) if turn is not None and turn.get("by_words") else ""
     if turn is None or not turn["sources"]:
-        return by_words or f'<div class="quiet">{flat(texts.no_sources)}</div>'
+        return by_words or note(texts.no_sources, "quiet")
     numbered = list(enumerate(turn["sources"], 1))
     cited = used(turn) if turn["mode"] == "knowledge" else tuple(number for number, _ in numbered)
     begin = anchor(turn, key)
@@ -27,16 +27,16 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     rest = [_card(number, one, begin, " unused", texts) for number, one in numbered if number not in cited]
     # While an answer is on its way nobody can say yet which passages it will use.
     words = texts.nearest if turn.get("support") == "refused" else texts.not_used
-    label = f'<div class="label">{flat(words)}</div>' if rest and turn["state"] != "running" else ""
+    label = note(words, "label") if rest and turn["state"] != "running" else ""
     query = turn.get("searched", "")
-    searched = f'<div class="searched">{flat(texts.searched_for.format(query))}</div>' if query else ""
+    searched = note(texts.searched_for.format(query), "searched") if query else ""
     return by_words + searched + "".join(first) + label + "".join(rest)
 
 
 def saw(turn: Turn | None, fitted: Fitted | None, texts: Texts) -> str:
     """Return the exact prompt of `turn` with the tokens of its parts, or why there is none."""
     if fitted is None:
-        return f'<div class="quiet">{flat(_no_prompt(turn, texts))}</div>'
+        return note(_no_prompt(turn, texts), "quiet")
     counts = _counts(fitted.counts)
     rows = "".join(f"<tr><td>{flat(texts.parts[part])}</td><td>{counts[part]:,}</td></tr>" for part in PARTS)
     return (
@@ -84,13 +84,19 @@ def passage(text: str) -> str:
     return f'<div class="passage" tabindex="0">{flat(BLANK_LINES.sub(chr(10), text))}</div>'
 
 
-def _card(number: int, card: SourceCard, begin: str, kind: str, texts: Texts) -> str:
+def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: str = "", mark: str = "") -> str:
+    """Return a card: `title` and `body` are HTML, `kind` further classes, `hint` what `score` means, `mark` the card's id."""
+    told = f' title="{flat(hint)}"' if hint else ""
+    named = f' id="{flat(mark)}"' if mark else ""
     return (
-        f'<div class="card{kind}" id="{flat(begin)}-{number}"><div class="head"><span class="cite">{number}</span>'
-        f"<strong>{opener(card, texts)}</strong>"
-        f'<span class="score" title="{flat(texts.score)}">{card["score"]:.2f}</span></div>'
-        f'<div class="place">{place(card, texts)}</div>{passage(card["text"])}</div>'
+        f'<div class="card{kind}"{named}><div class="head"><span class="cite">{number}</span><strong>{title}</strong>'
+        f'<span class="score"{told}>{flat(score)}</span></div>{body}</div>'
     )
+
+
+def _card(number: int, card: SourceCard, begin: str, kind: str, texts: Texts) -> str:
+    body = f'<div class="place">{place(card, texts)}</div>{passage(card["text"])}'
+    return frame(number, opener(card, texts), f"{card['score']:.2f}", body, kind, texts.score, f"{begin}-{number}")
 
 
 def place(card: SourceCard, texts: Texts) -> str:
