@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from api.base_ids import resolve
 from api.errors import BadRequest
+from api.file_filters import Filters, where
 from api.json_body import Text
 from api.openai_chat_request import NO_TOOLS, ROLES
 from api.openai_fields import Asked, StreamOptions, Unused, only, target
 from assistant.assistant import Assistant, Question
 from generation.base import Message
-from knowledge.attribute_filter import condition
 
 RESULTS = "file_search_call.results"
 NO_RANKING: tuple[dict[str, Any], ...] = (
@@ -81,15 +81,8 @@ class FileSearch(BaseModel):
     type: Literal["file_search"]
     vector_store_ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(min_length=1, max_length=1)]
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
-    filters: dict[str, Any] | None = None
+    filters: Filters | None = None
     ranking_options: Annotated[Any, only(*NO_RANKING)] = None
-
-    @field_validator("filters")
-    @classmethod
-    def _readable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None:
-            condition(value)
-        return value
 
     @field_validator("type", mode="before")
     @classmethod
@@ -164,9 +157,9 @@ class ResponseBody(Asked):
         base = None if search is None else resolve(assistant.library, search.vector_store_ids[0])
         mode, base = target(assistant, self.model, base, None)
         top_k = None if search is None else search.max_num_results
-        where = None if search is None or search.filters is None else condition(search.filters)
+        wanted = None if search is None else where(search.filters)
         sampling, truncate = self.sampling(self.max_output_tokens), self.truncation == "auto"
-        return Question(self._turns(), mode, base, top_k, sampling, principal, truncate=truncate, where=where)
+        return Question(self._turns(), mode, base, top_k, sampling, principal, truncate=truncate, where=wanted)
 
     def _turns(self) -> tuple[Message, ...]:
         system = [Message("system", self.instructions)] if self.instructions else []

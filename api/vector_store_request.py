@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
+from api.file_filters import Filters, where
 from api.json_body import Text
-from knowledge.attribute_filter import Condition, condition
+from knowledge.attribute_filter import Condition
 from knowledge.file_base import Cut, Value, Wish
 from knowledge.files import MOST_OF_BATCH
 
@@ -184,7 +185,7 @@ class Searched(BaseModel):
 
     query: Query | Annotated[list[Query], Field(min_length=1, max_length=10)]
     max_num_results: int = Field(10, ge=1, le=50)
-    filters: dict[str, Any] | None = None
+    filters: Filters | None = None
     ranking_options: Ranking = Ranking()
     rewrite_query: bool = False
     history: list[Turn] = Field([], max_length=100)
@@ -194,13 +195,6 @@ class Searched(BaseModel):
     def _not_blank(cls, value: str | list[str]) -> str | list[str]:
         if not all(one.strip() for one in ([value] if isinstance(value, str) else value)):
             raise ValueError("must not be blank")
-        return value
-
-    @field_validator("filters")
-    @classmethod
-    def _readable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None:
-            condition(value)
         return value
 
     @property
@@ -216,4 +210,4 @@ class Searched(BaseModel):
     @property
     def condition(self) -> Condition | None:
         """Which files are looked at; None: all."""
-        return None if self.filters is None else condition(self.filters)
+        return where(self.filters)

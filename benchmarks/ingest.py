@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import resource
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.queues import SimpleQueue
@@ -70,9 +69,7 @@ def ours(data: Path, folder: Path) -> Figures:
     clock.note("start")
     for again in ("ingest", "again"):
         jobs = [library.add_file("default", f"{number}-{file.name}", file) for number, file in enumerate(files(data))]
-        while not all(library.job(job.id).done for job in jobs):
-            time.sleep(0.05)
-        failed = [job.detail for job in map(library.job, [job.id for job in jobs]) if job.stage not in ("ready", "skipped")]
+        failed = [job.detail for job in (library.wait(job.id) for job in jobs) if job.stage not in ("ready", "skipped")]
         if failed:
             raise SystemExit(f"{len(failed)} files could not be taken in: {failed[0]}")
         clock.note(again)

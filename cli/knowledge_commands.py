@@ -13,7 +13,7 @@ from typing import Any
 
 from api.settings import ServerSettings
 from knowledge import backup as copies
-from knowledge.base import Job, KnowledgeError, StoreInUse
+from knowledge.base import KnowledgeError, StoreInUse
 from knowledge.catalog import DEFAULT
 from knowledge.library import Library
 from knowledge.loaders import LOADERS
@@ -38,7 +38,7 @@ def add(given: argparse.Namespace, settings: ServerSettings) -> int:
                 jobs.append(library.add_file(base, name, path))
             except KnowledgeError as error:
                 refused.append((path, str(error)))
-        done = [_ended(library, job) for job in jobs]
+        done = [library.wait(job.id) for job in jobs]
     rows = [{"name": job.name, "stage": job.stage, "chunks": job.chunks, "detail": job.detail} for job in done]
     rows += [{"name": str(path), "stage": "refused", "chunks": 0, "detail": reason} for path, reason in refused]
     _tell(given, {"base": base, "files": rows}, [f"{row['stage']:<9} {row['name']}  {row['detail']}" for row in rows])
@@ -60,13 +60,6 @@ def _files(paths: list[Path]) -> Iterator[tuple[str, Path]]:
                 file = Path(folder, name)
                 if not name.startswith(".") and file.suffix.lower() in LOADERS:
                     yield " - ".join(file.relative_to(path).parts), file
-
-
-def _ended(library: Library, job: Job) -> Job:
-    while not job.done:
-        time.sleep(PAUSE)
-        job = library.job(job.id)
-    return job
 
 
 def show(given: argparse.Namespace, settings: ServerSettings) -> int:

@@ -5,7 +5,6 @@ metadata are the attributes of its file, and it is cut into passages where it is
 way are found as well; their id is their name. Metadata are plain values; nothing is revived from them.
 """
 
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -24,8 +23,6 @@ ID = "langchain_id"
 
 TOGETHER = 100
 """Texts that wait in the queue at once: others have their turn between."""
-
-PAUSE = 0.01
 
 Wanted = Callable[[Mapping[str, Value]], bool]
 
@@ -64,8 +61,7 @@ class LibraryVectorStore(VectorStore):
         return names
 
     def _finish(self, job: Job, number: str) -> None:
-        while not (now := self._library.job(job.id)).done:
-            time.sleep(PAUSE)
+        now = self._library.wait(job.id)
         if now.stage not in ("ready", "skipped"):
             raise KnowledgeError(f"the text {number!r} could not be added: {now.detail or now.stage}")
 

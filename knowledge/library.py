@@ -6,6 +6,7 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = MIB
+PAUSE = 0.02
+"""Seconds between two looks whether a job has ended."""
 
 log = logging.getLogger(__name__)
 
@@ -276,6 +279,12 @@ class Library:
     def job(self, number: int) -> Job:
         """Return one job; raises `KnowledgeError` when there is none of this number."""
         return self._ingest.live(self._shelf.jobs.get(number))
+
+    def wait(self, number: int) -> Job:
+        """Return a job when it has ended, however it did; raises as `job`."""
+        while not (job := self.job(number)).done:
+            time.sleep(PAUSE)
+        return job
 
     def cancel(self, number: int) -> Job:
         """Give up a job, waiting or in work; one that is done stays as it is."""
