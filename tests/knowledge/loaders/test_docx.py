@@ -9,27 +9,16 @@ from typing import Any
 
 import pytest
 
-from knowledge.base import UnreadableFile
 from knowledge.loaders import archive
-from knowledge.loaders.base import Extract
 from knowledge.loaders.docx import read
+from tests.knowledge.loaders.reading import reading
 from tests.knowledge.make_files import STRICT, docx_bytes, docx_parts, paragraph, pdf, relations_of, word
 
-
-def extract(tmp_path: Path, content: bytes) -> Extract:
-    path = tmp_path / "file.docx"
-    path.write_bytes(content)
-    return read(path, lambda page, pages: None)
+extract, failure = reading(read, "file.docx")
 
 
 def texts(tmp_path: Path, body: str, **others: Any) -> list[str]:
     return [block.text for block in extract(tmp_path, docx_bytes(body, **others)).blocks]
-
-
-def failure(tmp_path: Path, content: bytes) -> UnreadableFile:
-    with pytest.raises(UnreadableFile) as caught:
-        extract(tmp_path, content)
-    return caught.value
 
 
 def test_a_document_by_python_docx(tmp_path: Path) -> None:

@@ -2,30 +2,17 @@
 
 from pathlib import Path
 
-import pytest
-
-from knowledge.base import UnreadableFile
 from knowledge.loaders import epub as loader
 from knowledge.loaders.archive import MAX_PART
-from knowledge.loaders.base import Extract
+from tests.knowledge.loaders.reading import reading
 from tests.knowledge.make_files import archive, book, with_part
+
+extract, failure = reading(loader.read, "book.epub")
 
 FIRST = (
     '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html xmlns="http://www.w3.org/1999/xhtml"><head><title>Night</title>'
     "</head><body><h1>At night</h1><p>Owls h&ouml;ren gut.</p></body></html>"
 )
-
-
-def extract(tmp_path: Path, content: bytes) -> Extract:
-    path = tmp_path / "book.epub"
-    path.write_bytes(content)
-    return loader.read(path, lambda *_: None)
-
-
-def failure(tmp_path: Path, content: bytes) -> UnreadableFile:
-    with pytest.raises(UnreadableFile) as caught:
-        extract(tmp_path, content)
-    return caught.value
 
 
 def test_chapters_come_in_reading_order(tmp_path: Path) -> None:

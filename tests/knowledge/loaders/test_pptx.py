@@ -3,25 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from knowledge.base import UnreadableFile
 from knowledge.loaders import pptx as loader
 from knowledge.loaders.archive import MAX_PART
-from knowledge.loaders.base import Extract
+from tests.knowledge.loaders.reading import reading
 from tests.knowledge.make_files import slides, with_part, workbook
 
-
-def extract(tmp_path: Path, content: bytes) -> Extract:
-    path = tmp_path / "talk.pptx"
-    path.write_bytes(content)
-    return loader.read(path, lambda *_: None)
-
-
-def failure(tmp_path: Path, content: bytes) -> UnreadableFile:
-    with pytest.raises(UnreadableFile) as caught:
-        extract(tmp_path, content)
-    return caught.value
+extract, failure = reading(loader.read, "talk.pptx")
 
 
 def plan(presentation: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from knowledge.base import UnreadableFile
 from knowledge.loaders import magic
-from knowledge.loaders.base import Extract
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.encodings import decode
 from knowledge.loaders.text import read
+from tests.knowledge.loaders.reading import reading
+
+extract, _ = reading(read, "file.txt")
 
 CHINESE = "第一章 总则。为了说明这个文件的编码，我们在这里写下一些常用的文字，大家都可以看到。"
 TRADITIONAL = "第一章 總則。為了說明這個檔案的編碼，我們在這裡寫下一些常用的文字，大家都可以看到。"
@@ -42,12 +44,6 @@ ENCODED = [
     *((HEBREW, name) for name in ("cp1255",)),
     *((ARABIC, name) for name in ("cp1256",)),
 ]
-
-
-def extract(tmp_path: Path, content: bytes) -> Extract:
-    path = tmp_path / "file.txt"
-    path.write_bytes(content)
-    return read(path, lambda page, pages: None)
 
 
 @pytest.mark.parametrize(("text", "encoding"), ENCODED, ids=lambda value: value if len(value) < 12 else value[:6])
