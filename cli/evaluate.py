@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.base import KnowledgeError, Passage
-from knowledge.evaluation import DEEPEST, MODES, BadQuestion, Evaluation, Question, evaluate, question_of
+from knowledge.evaluation import DEEPEST, MODES, BadQuestion, Evaluation, Question, evaluate, question_of, rows_of
 from knowledge.library import Library
 from knowledge.ranking import Mode
 from knowledge.settings import KnowledgeSettings
@@ -71,17 +71,13 @@ def _bar(text: str) -> tuple[str, float]:
 def _questions(path: Path) -> list[Question]:
     """Return the questions of a file; raises `BadQuestion` with the line."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise BadQuestion(f"{path} cannot be read as text: {getattr(error, 'strerror', None) or 'it is no UTF-8'}") from None
-    questions = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                questions.append(question_of(json.loads(line)))
-            except (ValueError, RecursionError) as error:
-                reason = error if isinstance(error, BadQuestion) else "it is no JSON"
-                raise BadQuestion(f"{path}, line {number}: {reason}") from None
+    try:
+        questions = [question_of(row) for row in rows_of(text)]
+    except BadQuestion as error:
+        raise BadQuestion(f"{path}, {error}") from None
     if not any(question.answerable for question in questions):
         raise BadQuestion(f"{path} holds no question with a file or a phrase that should be found")
     return questions

@@ -3,9 +3,10 @@
 Pure but for the search it is given. Where questions come from, and what becomes of the figures, it does not know.
 """
 
+import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,6 +155,18 @@ def _plain(text: str) -> str:
 
 def _mean(values: Sequence[float]) -> float:
     return round(sum(values) / len(values), 4) if values else 0.0
+
+
+def rows_of(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the questions of lines of JSON as they stand there; raises `BadQuestion` with the line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                question_of(row)
+            except (ValueError, RecursionError) as error:
+                raise BadQuestion(f"line {number}: {error if isinstance(error, BadQuestion) else 'it is no JSON'}") from None
+            yield row
 
 
 def question_of(row: Any) -> Question:

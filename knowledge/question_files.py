@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from knowledge import tokens
+from knowledge import evaluation, tokens
 from knowledge.base import BaseInfo, KnowledgeError, TooLarge
 from knowledge.evaluation import Answer, BadQuestion, Evaluation, Question, question_of
 from knowledge.loaders.encodings import decode
@@ -157,19 +157,10 @@ def rows_of(data: bytes, name: str) -> list[Row]:
     if len(data) > LARGEST_FILE:
         raise BadQuestion(f"the file is larger than {LARGEST_FILE >> 20} MiB")
     text = decode(data)[0].lstrip("\ufeff")
-    rows = list(_lines(text) if name.lower().endswith((".jsonl", ".ndjson", ".json")) else _cells(text))
+    rows = list(evaluation.rows_of(text) if name.lower().endswith((".jsonl", ".ndjson", ".json")) else _cells(text))
     if not rows:
         raise BadQuestion("the file holds no question")
     return rows
-
-
-def _lines(text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                yield _checked(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise BadQuestion(f"line {number}: {error if isinstance(error, BadQuestion) else 'it is no JSON'}") from None
 
 
 def _cells(text: str) -> Iterator[Row]:
