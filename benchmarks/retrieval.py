@@ -26,10 +26,11 @@ from knowledge import catalog, entry_rows, file_rows, jobs, terms
 from knowledge.base import Job, Locator, Passage
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Size, split
-from knowledge.embeddings import Embedder, Report, Vectors
+from knowledge.embeddings import Embedder, Vectors
 from knowledge.file_base import Cut
 from knowledge.index import Indexes
 from knowledge.loaders.base import Block
+from knowledge.model_folder import Report
 from knowledge.originals import Originals
 from knowledge.ranking import Mode
 from knowledge.search import Search

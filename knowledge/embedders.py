@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.base import EmbedderNotReady
-from knowledge.embeddings import DOWNLOADED, PACKAGED, Embedder, Embedding, Report, Vectors, short_name
+from knowledge.embeddings import PACKAGED, Embedder, Embedding, Vectors, short_name
+from knowledge.model_folder import DOWNLOADED, Report, is_hub_id
 from knowledge.vector_rows import Made
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def _place(name: str, path: str | None) -> str | None:
     given = path or name
     if Path(given).is_dir():
         return given
-    if given.count("/") == 1 and not given.startswith(("/", ".", "~")):
+    if is_hub_id(given):
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 

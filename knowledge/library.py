@@ -27,7 +27,7 @@ from knowledge.base import (
     TooLarge,
 )
 from knowledge.embedders import At, Embedders
-from knowledge.embeddings import Embedder, Embedding, Report
+from knowledge.embeddings import Embedder, Embedding
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
 from knowledge.index import Indexes
@@ -35,6 +35,7 @@ from knowledge.ingest import Ingest, Read
 from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
+from knowledge.model_folder import Report
 from knowledge.originals import MIB, Originals, Received
 from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode

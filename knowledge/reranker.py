@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from knowledge.base import RerankerUnusable
-from knowledge.embeddings import Report, no_bars
+from knowledge.embeddings import no_bars
+from knowledge.model_folder import Report
 
 CPU_BATCH = 8
 GPU_BATCH = 32

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.base import Locator, UnreadableFile
-from knowledge.embeddings import Report, Vectors
+from knowledge.embeddings import Vectors
 from knowledge.loaders.base import Block, Extract, PageReport
+from knowledge.model_folder import Report
 from knowledge.settings import KnowledgeSettings
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")

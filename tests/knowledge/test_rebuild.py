@@ -8,8 +8,8 @@ import pytest
 
 from knowledge import rebuild
 from knowledge.base import EmbedderMismatch, EmbedderNotReady, KnowledgeError
-from knowledge.embeddings import Report
 from knowledge.library import Library
+from knowledge.model_folder import Report
 from tests.knowledge.checks import check, check_open
 from tests.knowledge.conftest import finish, reach
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
