@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import BadRequest
 from api.json_body import LONGEST_TEXT
-from assistant.assistant import Mode
-from generation.base import Sampling
+from assistant.assistant import Mode, Question
+from generation.base import Message, Sampling
 
 StopStrings = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=4)] | None
 
@@ -29,6 +29,8 @@ class NativeFields(BaseModel):
     mode: Mode | None = None
     knowledge_base: Annotated[str, Field(min_length=1, max_length=64)] = "default"
     retrieval_top_k: Annotated[int, Field(ge=1, le=20)] | None = None
+    strict: bool = True
+    rewrite_query: bool = True
     stop: StopStrings = None
     stop_sequences: StopStrings = None
     repetition_penalty: Annotated[float, Field(ge=0.5, le=2)] = 1.0
@@ -39,6 +41,19 @@ class NativeFields(BaseModel):
     def wanted_mode(self) -> Mode:
         """The mode asked for, by either of its fields."""
         return self.mode or ("knowledge" if self.langchain else "chat")
+
+    def asked(self, messages: tuple[Message, ...], max_tokens: int, num_beams: int = 1) -> Question:
+        """Return the question that `messages` ask, with all that the fields say of it."""
+        return Question(
+            messages,
+            self.wanted_mode,
+            self.knowledge_base,
+            self.retrieval_top_k,
+            self.sampling(max_tokens, num_beams),
+            raw=self.no_template,
+            strict=self.strict,
+            follow=self.rewrite_query,
+        )
 
     def sampling(self, max_tokens: int, num_beams: int = 1) -> Sampling:
         """Return how the answer is chosen."""

@@ -54,9 +54,7 @@ class NativeBody(NativeFields):
         turns = [Message("system", self.system_prompt)] if self.system_prompt.strip() else []
         for user, assistant in self.history:
             turns += [Message("user", user), Message("assistant", assistant)]
-        messages = (*turns, Message("user", self.prompt))
-        sampling, base, top_k = self.sampling(self.max_new_tokens), self.knowledge_base, self.retrieval_top_k
-        return Question(messages, self.wanted_mode, base, top_k, sampling, raw=self.no_template)
+        return self.asked((*turns, Message("user", self.prompt)), self.max_new_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,7 @@ class V1Body(NativeFields):
     @property
     def question(self) -> Question:
         """The question: one turn by the model's chat template, or with `no_template` the prompt itself."""
-        sampling = self.sampling(self.max_new_tokens or self.max_length, self.num_beams)
-        messages = (Message("user", self.input_ids),)
-        base, top_k = self.knowledge_base, self.retrieval_top_k
-        return Question(messages, self.wanted_mode, base, top_k, sampling, raw=self.no_template)
+        return self.asked((Message("user", self.input_ids),), self.max_new_tokens or self.max_length, self.num_beams)
 
 
 def is_v1(values: dict[str, Any]) -> bool:

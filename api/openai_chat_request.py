@@ -108,6 +108,16 @@ class ChatBody(Grounded, Streamed, Asked):
         turns = tuple(Message(ROLES[message.role], message.text) for message in self.messages)
         most = self.max_completion_tokens or self.max_tokens
         return [
-            Question(turns, mode, base, self.retrieval_top_k, self.sampling(most, index), principal, truncate=False)
+            Question(
+                turns,
+                mode,
+                base,
+                self.retrieval_top_k,
+                self.sampling(most, index),
+                principal,
+                truncate=False,
+                strict=self.strict is not False,
+                follow=self.rewrite_query is not False,
+            )
             for index in range(self.n or 1)
         ]

@@ -82,11 +82,13 @@ class Streamed(BaseModel):
 
 
 class Grounded(BaseModel):
-    """Ours: which documents to answer from."""
+    """Ours: which documents to answer from, whether only from them, and whether earlier turns help to find passages."""
 
     knowledge_base: BaseName | None = None
     mode: Mode | None = None
     retrieval_top_k: Annotated[int, Field(ge=1, le=50)] | None = None
+    strict: bool | None = None
+    rewrite_query: bool | None = None
 
 
 def target(assistant: Assistant, model: str, base: str | None, mode: Mode | None) -> tuple[Mode, str]:

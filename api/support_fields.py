@@ -9,8 +9,8 @@ from assistant.run import Run
 def fields(run: Run) -> dict[str, Any]:
     """Return `support` of a run that has ended, or nothing for one that is not from documents.
 
-    `support`: "cited", "matched", "none" or "refused"; `grounded`: whether documents back the answer; `matched`: sentences
-    that cite nothing and the number of the source that holds each, `start` and `end` in characters of the answer;
+    `support`: "cited", "matched", "none", "refused" or "general"; `grounded`: whether documents back the answer; `matched`:
+    sentences that cite nothing and the number of the source that holds each, `start` and `end` in characters of the answer;
     `invalid_citations`: numbers that the model invented, which were taken out. `coverage`, where whole documents were asked
     for: passages `read` of all `passages` of them, in how many `parts`, and whether the answers to these are only `listed`.
     """

@@ -36,6 +36,8 @@ class Question:
     `raw`: the last message is the prompt itself, without a chat template, and the only one; for the mode chat.
     `truncate`: turns of the history may leave where they do not fit; else the question is refused as too long.
     `where`: only passages of documents whose files' attributes fulfil it are taken; None: of all.
+    `strict`: where the documents do not tell, no model is asked; else it answers from what it knows, and is given no passage.
+    `follow`: earlier questions of the conversation help to find passages; else only the last one, to the letter.
     `principal`: who asks, as far as the door can tell ("session:...", "key:...", "address:..."); turns are shared among them.
     """
 
@@ -48,11 +50,19 @@ class Question:
     raw: bool = False
     truncate: bool = True
     where: Condition | None = None
+    strict: bool = True
+    follow: bool = True
 
     @property
     def text(self) -> str:
         """The question itself."""
         return self.messages[-1].content
+
+    @property
+    def earlier(self) -> list[str]:
+        """The user's turns before it that help to find passages, the oldest first."""
+        turns = self.messages[:-1] if self.follow else ()
+        return [turn.content for turn in turns if turn.role == "user" and turn.content.strip()]
 
 
 class Assistant:
@@ -97,7 +107,7 @@ class Assistant:
 
     async def _retrieve(self, question: Question) -> "_Retrieved":
         top_k = question.top_k or self.settings.top_k
-        earlier = [message.content for message in question.messages[:-1] if message.role == "user" and message.content.strip()]
+        earlier = question.earlier
         text = question.text
         by: Rewriter = "rule" if earlier else ""
         if earlier and self.settings.rewrite == "engine" and (again := await self._rewritten(question)) is not None:
@@ -131,7 +141,9 @@ class Assistant:
         _check(question, generator)
         found = (await self._read(question, generator) or await self._retrieve(question)) if grounded else _Retrieved()
         if grounded and found.evidence < self.settings.min_evidence:
-            return self._decline(question, found, asked)
+            if question.strict:
+                return self._decline(question, found, asked)
+            found, grounded = replace(found, passages=[], general=True), False
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
         if found.whole:
             turns, most = question.messages, self.settings.max_parts
@@ -181,7 +193,8 @@ class Assistant:
 class _Retrieved:
     """Passages, the question they were searched for by, who made it so, how much they tell, why by words only.
 
-    `whole`: passages of the documents that were read as a whole; 0: they were searched.
+    `whole`: passages of the documents that were read as a whole; 0: they were searched. `general`: they told too little, so
+    the model answers without them.
     """
 
     passages: list[Passage] = field(default_factory=list)
@@ -190,11 +203,12 @@ class _Retrieved:
     evidence: float = 0.0
     by_words: str = ""
     whole: int = 0
+    general: bool = False
 
     def onto(self, run: Run) -> Run:
         """Write onto `run` how its sources were found; returns it."""
         run.query, run.rewritten, run.evidence = self.query, self.rewritten, self.evidence
-        run.by_words = self.by_words
+        run.by_words, run.general = self.by_words, self.general
         return run
 
 

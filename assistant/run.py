@@ -49,7 +49,8 @@ class Run:
     `query` is the question as it was searched for, with what it takes from those before it ("": nothing was), `rewritten`
     by whom it was made so ("": as it was asked), `by_words` why only its words were compared ("": meaning was, too),
     `evidence` how much the passages tell about it, in [0, 1]. `support` is what an answer from documents rests on, once it
-    has ended; with `refused` the answer is that they do not tell, and no model was asked. `coverage`: of a question about
+    has ended; with `refused` the answer is that they do not tell, and no model was asked; with `general` they do not, and the
+    model answered from what it knows. `coverage`: of a question about
     whole documents; with `progress` it takes several steps, `fitted` is the prompt of the present one, and `usage` that of
     all. `count` returns the tokens of a text, for an answer that is ended before it tells its usage.
     """
@@ -66,7 +67,7 @@ class Run:
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.mode, self.fitted, self.sources, self.principal = mode, fitted, tuple(sources), principal
-        self.refused = refused
+        self.refused, self.general = refused, False
         self.query, self.evidence, self.by_words = "", 0.0, ""
         self.rewritten: Rewriter = ""
         self.support: Support | None = None
@@ -231,10 +232,15 @@ class Run:
             # Kept for the page, which shows text and counts; the ids were for the engine, and are most of the memory.
             self.fitted = replace(self.fitted, prompt=replace(self.fitted.prompt, token_ids=()))
         if self.mode == "knowledge":
-            self.support = Support("refused") if self.refused else support(self.text, self.sources)
+            self.support = self._rests()
         for watcher in self._watchers:
             watcher.ended(self)
         self._tell()
+
+    def _rests(self) -> Support:
+        if self.refused or self.general:
+            return Support("refused" if self.refused else "general")
+        return support(self.text, self.sources)
 
     def _tell(self) -> None:
         self._news.set()

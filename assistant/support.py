@@ -19,7 +19,7 @@ HELD = 0.7
 LEAST_WORDS = 4
 """Words that name something, below which a sentence ("Yes, it does.") matches nothing: it could be about anything."""
 
-Kind = Literal["cited", "matched", "none", "refused"]
+Kind = Literal["cited", "matched", "none", "refused", "general"]
 
 _SENTENCE = re.compile(r"(?:[^\n.!?。！？]|[.!?](?![\"'”’»)\]]*(?:\s|$)))+[.!?。！？]*[\"'”’»)\]]*")
 _FIGURE = re.compile(r"\d")
@@ -39,9 +39,9 @@ class Support:
     """What an answer rests on.
 
     `kind`: "cited", the model cites passages; "matched", it cites none, but sentences match some; "none", neither: nothing
-    of it is backed by the documents; "refused", the model was not asked, for the documents do not tell. `cited`: numbers
-    (from 1) in order of appearance. `invalid`: numbers that the model invented, which were taken out. `sentences`: how
-    many the answer has.
+    of it is backed by the documents; "refused", the model was not asked, for the documents do not tell; "general", they do
+    not, and the model was asked without them. `cited`: numbers (from 1) in order of appearance. `invalid`: numbers that the
+    model invented, which were taken out. `sentences`: how many the answer has.
     """
 
     kind: Kind

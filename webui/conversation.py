@@ -307,7 +307,7 @@ def _who(request: gr.Request) -> str:
 
 
 def _question(text: str, kept: list[Turn], mode: Mode, base: str, parameters: tuple[Any, ...]) -> Question:
-    temperature, top_k, top_p, max_new_tokens, repetition_penalty, system, depth = parameters
+    temperature, top_k, top_p, max_new_tokens, repetition_penalty, system, depth, strict, follow = parameters
     turns = [Message("system", system)] if system and system.strip() else []
     sampling = Sampling(
         max_tokens=int(max_new_tokens),
@@ -317,4 +317,5 @@ def _question(text: str, kept: list[Turn], mode: Mode, base: str, parameters: tu
         repetition_penalty=float(repetition_penalty),
         seed=secrets.randbelow(2**31),
     )
-    return Question((*turns, *talk.history(kept), Message("user", text)), mode, base, int(depth), sampling)
+    messages = (*turns, *talk.history(kept), Message("user", text))
+    return Question(messages, mode, base, int(depth), sampling, strict=bool(strict), follow=bool(follow))

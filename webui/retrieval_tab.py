@@ -8,12 +8,12 @@ import gradio as gr
 
 from api.errors import sentence
 from api.json_body import LONGEST_TEXT
-from assistant.settings import AssistantSettings
+from api.settings import ServerSettings
 from knowledge.base import KnowledgeError, Passage
 from knowledge.library import Library
 from knowledge.ranking import Mode
 from knowledge.search import Found
-from webui import sources, talk
+from webui import api_call, sources, talk
 from webui.actions import link, parsed
 from webui.markup import bar, flat, note
 from webui.texts.base import Texts
@@ -26,7 +26,7 @@ VISIBLE = 0.0005
 class RetrievalTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, settings: AssistantSettings, texts: Texts) -> None:
+    def __init__(self, library: Library, settings: ServerSettings, texts: Texts) -> None:
         self._library, self._settings, self._texts = library, settings, texts
 
     def place(self) -> None:
@@ -45,6 +45,8 @@ class RetrievalTab:
                 1, MOST, min(self._settings.top_k, MOST), step=1, label=texts.how_many, min_width=140, scale=2
             )
             self.least = gr.Slider(0, 1, 0, step=0.01, label=texts.least_score, min_width=140, scale=2)
+        with gr.Accordion(texts.as_call, open=False, visible=False, elem_id="try-call") as self.call_frame:
+            self.call = gr.Code(interactive=False, show_label=False, container=False, lines=3)
         self.asked = gr.State(("", []))
         self.rows = gr.Markdown(note(texts.try_nothing, "quiet"), elem_id="found", latex_delimiters=[])
 
@@ -53,6 +55,7 @@ class RetrievalTab:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         asked = [base, self.query, self.depth, self.least, self.mode]
         gr.on([self.search.click, self.query.submit], self._find, asked, [self.rows, self.asked], **quiet)
+        gr.on([self.search.click, self.query.submit], self._as_call, asked, [self.call_frame, self.call], **quiet)
         base.change(lambda: ("", ("", [])), None, [self.rows, self.asked], **quiet)
         go.click(self._keep, [act, base, self.asked, self.rows], self.rows, **quiet)
 
@@ -67,6 +70,20 @@ class RetrievalTab:
         names = [passage.source.name for passage in found.passages]
         told = listing(found, query, least, time.monotonic() - begin, self._texts)
         return self._by_words(found, mode) + self._refusal(found, mode) + told, (query.strip(), names)
+
+    def _as_call(
+        self, request: gr.Request, base: str, query: str, depth: float, least: float, mode: Mode
+    ) -> tuple[dict[str, Any], str]:
+        """Show the same search as a call of the API, which always compares both words and meaning."""
+        if not query.strip() or mode != "hybrid":
+            return gr.update(visible=False), ""
+        origin = request.headers.get("origin") or f"http://{request.headers.get('host', '127.0.0.1:8000')}"
+        try:
+            token = self._library.card(base).id
+        except KnowledgeError:
+            return gr.update(visible=False), ""
+        command = api_call.search(origin + self._settings.root_path, token, query.strip(), int(depth), least)
+        return gr.update(visible=True), command
 
     def _by_words(self, found: Found, mode: Mode) -> str:
         """Return that only words were compared, where that was not asked for."""

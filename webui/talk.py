@@ -151,6 +151,8 @@ def _notes(turn: Turn, key: str, texts: Texts) -> list[str]:
         notes.append(markup.note(texts.failed.format(turn["error"]), "note error"))
     elif turn.get("support") == "refused":
         notes.append(markup.note(texts.not_told, "note warning"))
+    elif turn.get("support") == "general":
+        notes.append(markup.note(texts.general, "note warning"))
     elif turn.get("matched"):
         chips = markup.chips(turn["matched"], anchor(turn, key))
         notes.append(f'<div class="note">{markup.flat(texts.matched)} {chips}</div>')
@@ -165,7 +167,7 @@ def _facts(run: Run, texts: Texts) -> list[str]:
     if run.refused:  # no model was asked: there is nothing to count
         return []
     facts = []
-    if run.mode == "knowledge":
+    if run.mode == "knowledge" and not run.general:
         citations = find(run.text, len(run.sources))
         facts.append(texts.facts_sources.format(len(citations.used)))
         facts += [texts.invalid_citation.format(citations.invalid)] if citations.invalid else []

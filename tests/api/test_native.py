@@ -161,6 +161,14 @@ async def test_an_answer_from_documents(server: Live, fields: dict[str, Any]) ->
     assert first.keys() == {"number", "cited", "file", "where", "page", "headings", "lines", "score", "text"}
 
 
+async def test_an_answer_that_need_not_be_from_the_documents(server: Live) -> None:
+    server.fill()
+    asked = {"prompt": "Who invented the steam engine?", "langchain": True}
+    assert (await server.ask(**asked)).json()["support"] == "refused"
+    free = (await server.ask(**asked, strict=False)).json()
+    assert (free["support"], free["grounded"], free["response"]) == ("general", False, f"You said: {asked['prompt']}")
+
+
 async def test_retrieval_alone(server: Live) -> None:
     server.fill()
     answer = (await server.ask(prompt="red fox", mode="retrieval", retrieval_top_k=1)).json()

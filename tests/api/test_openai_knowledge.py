@@ -65,6 +65,28 @@ async def test_the_passages_alone(client: AsyncOpenAI, server: Live) -> None:
     assert server.made == (0, 0)
 
 
+async def test_what_the_documents_do_not_tell(client: AsyncOpenAI) -> None:
+    foreign: Any = [{"role": "user", "content": "Who invented the steam engine?"}]
+    kept = await client.chat.completions.create(model="echo@default", messages=foreign, extra_body={"strict": True})
+    told = kept.to_dict()
+    assert (kept.choices[0].finish_reason, told["grounded"], told["support"]) == ("stop", False, "refused")
+    free = await client.chat.completions.create(model="echo@default", messages=foreign, extra_body={"strict": False})
+    assert free.choices[0].message.content == "You said: Who invented the steam engine?"
+    assert (free.to_dict()["grounded"], free.to_dict()["support"]) == (False, "general")
+
+
+async def test_earlier_turns_help_unless_that_is_not_wanted(client: AsyncOpenAI) -> None:
+    async def sources(wanted: bool | None, turns: Any) -> Any:
+        more = {"rewrite_query": wanted, "mode": "retrieval"}
+        return (await client.chat.completions.create(model="echo", messages=turns, extra_body=more)).to_dict()["sources"]
+
+    last: Any = [{"role": "user", "content": "And in winter?"}]
+    turns: Any = [*QUESTION, {"role": "assistant", "content": "Seven kilograms."}, *last]
+    helped = await sources(True, turns)
+    assert helped == await sources(None, turns) != await sources(None, last)
+    assert await sources(False, turns) == await sources(None, last)
+
+
 async def test_a_base_that_is_not_there(client: AsyncOpenAI) -> None:
     calls = [
         client.chat.completions.create(model="echo@nowhere", messages=QUESTION),

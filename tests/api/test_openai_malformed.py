@@ -84,7 +84,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
         "functions": ["[{}]"], "function_call": ['{"name": "f"}'], "modalities": ['["audio"]', '["text", "audio"]'],
         "audio": ["{}"], "reasoning_effort": ['"high"'], "web_search_options": ["{}"], "verbosity": ['"low"'],
         "knowledge_base": ['""', "1", json.dumps(CANARY), json.dumps(CANARY * 7)], "mode": ['"rag"', "1"],
-        "retrieval_top_k": ["0", "51", '"4"', "NaN"],
+        "retrieval_top_k": ["0", "51", '"4"', "NaN"], "strict": ['"yes"', "1"], "rewrite_query": ['"no"', "[]"],
     },
     COMPLETIONS: GENERATING | LIMITED | {
         "prompt": ["null", "1", "{}", '""', '" "', "[]", "[1, 2]", "[[1, 2]]", '[""]', '["a", "b", "c"]', "[null]",

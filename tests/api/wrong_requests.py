@@ -22,6 +22,8 @@ OTHERS = {
     "knowledge_base": ['""', f'"{CANARY * 7}"', "1", "null", '"\\ud800"'],
     "stop": [f'"{CANARY}"', '[""]', "[1]", "[null]", f'["{CANARY * 7}"]', '["a", "b", "c", "d", "e"]'],
     "no_template": ['"x"', "1", "null"],
+    "strict": ['"x"', "1", "null"],
+    "rewrite_query": ['"x"', "0", "[]"],
     "retrieval_top_k": ["0", "21", "1.5", '"1"'],
 }
 TEXTS = ["1", "null", "true", "[]", "{}", f'["{CANARY}"]', '""', '" \\n\\t\\u3000"', '"canary4711 \\ud800"', '"\\udfff"']

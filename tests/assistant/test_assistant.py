@@ -229,6 +229,15 @@ async def test_the_sentence_is_a_setting(make: Make) -> None:
     ]
 
 
+async def test_who_is_not_strict_is_answered_by_the_model_without_the_documents(house: House) -> None:
+    house.fill()
+    run = await answer(house, ask(FOREIGN, "knowledge", strict=False))
+    assert (run.text, run.support, run.sources) == (f"You said: {FOREIGN}", Support("general"), ())
+    assert run.fitted is not None and GROUNDED not in run.fitted.prompt.text and not run.refused
+    told = await answer(house, ask("What does the red fox weigh?", "knowledge", strict=False))
+    assert told.support is not None and told.support.kind == "cited" and "seven" in told.text
+
+
 async def test_only_answers_from_documents_are_refused(house: House) -> None:
     house.fill()
     assert (await answer(house, ask(FOREIGN))).text == f"You said: {FOREIGN}"
@@ -290,6 +299,13 @@ async def test_a_follow_up_is_rewritten_by_the_engine(make: Make) -> None:
     )
     alone = await answer(house, ask("What does the blue whale weigh?", "knowledge"))
     assert (alone.query, alone.rewritten, len(rewriter.asked)) == ("What does the blue whale weigh?", "", 1)
+
+
+async def test_who_wants_no_follow_up_is_searched_for_to_the_letter(make: Make) -> None:
+    rewriter = Rewriter("What does the red fox eat?")
+    house = await with_rewriter(make, rewriter)
+    run = await answer(house, ask("And what does it eat?", "knowledge", HISTORY, follow=False))
+    assert (run.query, run.rewritten, rewriter.asked) == ("And what does it eat?", "", [])
 
 
 @pytest.mark.parametrize(

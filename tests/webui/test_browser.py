@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +183,11 @@ async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser,
     await page.click("#try-search")
     found = page.locator("#found .card")
     await expect(found.first).to_contain_text("18 kilograms", timeout=PATIENCE)
+    await page.get_by_text("As a call of the API").click()
+    command = await page.locator("#try-call .cm-content").inner_text()
+    called = await asyncio.create_subprocess_exec("bash", "-c", command, stdout=asyncio.subprocess.PIPE)
+    body, _ = await called.communicate()
+    assert "18 kilograms" in json.loads(body)["data"][0]["content"][0]["text"]
     await found.first.get_by_text("save as test question").click()
     await expect(found.first).to_contain_text("saved as test question", timeout=PATIENCE)
     await expect(page.locator("#source")).not_to_be_visible()
@@ -382,6 +388,27 @@ async def test_without_a_model_retrieval_works_and_chat_says_what_to_do(
     await choose_mode(page, "Chat")
     await ask(page, "chat", "Hello")
     assert "--model-path" in await answered(page, "chat")
+
+
+async def test_an_answer_need_not_be_from_the_documents_and_says_so(serve: Serve, browser: Browser) -> None:
+    server = await serve(backend="echo")
+    await asyncio.to_thread(server.library.add, "default", "handbook.md", HANDBOOK.encode())
+    await asyncio.to_thread(finish, server.library)
+    page, _ = await visit(browser, server.url)
+    await page.get_by_role("tab", name="LangChain").click()
+    question = "Who invented the steam engine?"
+    await ask(page, "langchain", question)
+    assert "Your documents do not say" in await answered(page, "langchain")
+    await page.click("#drawer .toggle-button")
+    await page.get_by_label("Only from documents").uncheck()
+    await page.click("#drawer .toggle-button")
+    await ask(page, "langchain", question)
+    answer = await answered(page, "langchain")
+    assert f"You said: {question}" in answer and "what the model knows by itself" in answer
+    await page.reload()  # the choice is the browser's and stays
+    await page.click("#drawer .toggle-button")
+    await expect(page.get_by_label("Only from documents")).not_to_be_checked()
+    await expect(page.get_by_label("Understand follow-up questions")).to_be_checked()
 
 
 async def test_an_administrator_changes_the_model(serve: Serve, browser: Browser, tmp_path: Path) -> None:

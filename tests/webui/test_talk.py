@@ -156,6 +156,18 @@ async def test_that_the_documents_do_not_say_is_said_with_the_nearest_passages()
     assert EN.nearest in html and EN.not_used not in html
 
 
+async def test_that_an_answer_is_the_models_own_knowledge() -> None:
+    run = Run("knowledge", FITTED, ())
+    run.general = True
+    run.start(stream("It was Watt [1]."))
+    await run.wait()
+    await run.stopped()
+    turn = talk.updated(talk.asked("who?", run), run, "", EN)
+    content = talk.messages([turn], "k", EN)[1]["content"]
+    assert "It was Watt [1]." in content and EN.general in content and EN.no_citation not in content
+    assert not any("sources used" in fact for fact in turn["facts"])
+
+
 async def test_cited_cards_come_first_and_the_rest_is_named() -> None:
     turn = await finished("So it is [2].")
     html = sources.cards(turn, "k", EN)

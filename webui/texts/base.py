@@ -45,6 +45,10 @@ class Texts:
     system_prompt_hint: str
     retrieval_depth: str
     retrieval_depth_hint: str
+    strict: str
+    strict_hint: str
+    follow: str
+    follow_hint: str
     settings_note: str
 
     model: str
@@ -117,6 +121,7 @@ class Texts:
     failed: str
     no_citation: str
     not_told: str
+    general: str
     nearest: str
     matched: str
     invalid_citation: str
@@ -186,6 +191,7 @@ class Texts:
     found_facts: str
     evidence: str
     would_refuse: str
+    as_call: str
     scores: dict[str, str]
     keep_question: str
     question_kept: str
