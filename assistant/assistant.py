@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from assistant import extract
 from assistant.coverage import Coverage
 from assistant.errors import WaitedTooLong
 from assistant.map_reduce import MapReduce, divided
@@ -95,15 +96,23 @@ class Assistant:
         await self.engine.close()
 
     async def _read(self, question: Question, generator: Generator) -> "_Retrieved | None":
-        """Return the passages of the documents that `question` asks for as a whole, or None where it does not."""
-        if not self.settings.max_parts or generator.context_length < self.settings.whole_context or not may_ask(question.text):
+        """Return the passages of the documents that `question` asks for as a whole, or None where it does not.
+
+        For a model too small to summarise, only those with sentences for an extract, and the extract.
+        """
+        if not self.settings.max_parts or not may_ask(question.text):
             return None
         alone = all(message.role == "system" for message in question.messages[:-1])
         allowed = None
         if question.where is not None:
             allowed = await asyncio.to_thread(self.library.files.matching, question.base, question.where)
         passages, whole = await asyncio.to_thread(read, self.library, question.base, question.text, alone, allowed)
-        return _Retrieved(passages, question.text, evidence=1.0, whole=whole) if passages else None
+        found = _Retrieved(passages, question.text, evidence=1.0, whole=whole)
+        if generator.context_length >= self.settings.whole_context:
+            return found if passages else None
+        taken = await asyncio.to_thread(extract.chosen, passages, extract.wanted(question.text))
+        text = extract.words(question.text, taken, len({passage.source.name for passage in passages}))
+        return replace(found, passages=extract.sources(taken), extract=text, read=len(passages)) if taken else None
 
     async def _retrieve(self, question: Question) -> "_Retrieved":
         top_k = question.top_k or self.settings.top_k
@@ -144,6 +153,8 @@ class Assistant:
             if question.strict:
                 return self._decline(question, found, asked)
             found, grounded = replace(found, passages=[], general=True), False
+        if found.extract:
+            return self._quote(question, found, asked)
         wanted = question.sampling.max_tokens or self.settings.max_new_tokens
         if found.whole:
             turns, most = question.messages, self.settings.max_parts
@@ -181,6 +192,13 @@ class Assistant:
         self.runs.start(run, answer.pieces(run, partial(self.runs.next_turn, run)))
         return run
 
+    def _quote(self, question: Question, found: "_Retrieved", asked: float) -> Run:
+        """Answer with sentences of the documents themselves; the model is not asked."""
+        run = Run(question.mode, None, found.passages, question.principal, asked)
+        run.coverage = Coverage(found.read, found.whole)
+        self.runs.start_now(found.onto(run), extract.pieces(found.extract))
+        return run
+
     def _decline(self, question: Question, found: "_Retrieved", asked: float) -> Run:
         """Answer that the documents do not tell, with the nearest passages as sources; the model is not asked."""
         nearest = found.passages[:NEAREST]
@@ -193,8 +211,9 @@ class Assistant:
 class _Retrieved:
     """Passages, the question they were searched for by, who made it so, how much they tell, why by words only.
 
-    `whole`: passages of the documents that were read as a whole; 0: they were searched. `general`: they told too little, so
-    the model answers without them.
+    `whole`: passages of the documents that were read as a whole; 0: they were searched. `extract`: the answer, where it is
+    taken from them word for word, after `read` of them were looked at. `general`: they told too little, so the model answers
+    without them.
     """
 
     passages: list[Passage] = field(default_factory=list)
@@ -203,6 +222,8 @@ class _Retrieved:
     evidence: float = 0.0
     by_words: str = ""
     whole: int = 0
+    extract: str = ""
+    read: int = 0
     general: bool = False
 
     def onto(self, run: Run) -> Run:

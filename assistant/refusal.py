@@ -19,12 +19,12 @@ CHINESE = ("文档中没有相关内容。", "与问题最接近的段落：")
 SENTENCES = frozenset({ENGLISH[0], CHINESE[0]})
 """The refusal as a sentence; models that say the same by themselves, as the built-in one does, say it in these words."""
 
-_HAN = re.compile("[\u3400-\u9fff]")
+HAN = re.compile("[\u3400-\u9fff]")
 
 
 def words(question: str, passages: Sequence[Passage], sentence: str | None = None) -> str:
     """Return the refusal of `question` with the places of `passages`, none of which it cites; `sentence`: in other words."""
-    told, nearest = CHINESE if _HAN.search(question) else ENGLISH
+    told, nearest = CHINESE if HAN.search(question) else ENGLISH
     told = sentence or told
     lines = [f"- {place}" for place in dict.fromkeys(map(_place, passages))]
     return "\n".join((told, "", nearest, "", *lines)) if lines else told

@@ -26,7 +26,7 @@ class AssistantSettings(Settings):
     whole_context: int = Field(
         4096, ge=0, le=10_000_000,
         description="least context length, in tokens, of a model that is given whole documents; smaller models cannot "
-        "summarise, and are given the passages found",
+        "summarise: the answer is then an extract, sentences of the documents themselves",
     )  # fmt: skip
     refusal: str | None = Field(
         None, min_length=1, max_length=1000,

@@ -271,7 +271,7 @@ class Conversation:
         fitted = run.fitted if run is not None else None
         return (
             sources.cards(turn, self._key, self._texts),
-            sources.saw(turn, fitted, self._texts),
+            sources.saw(turn, run, self._texts),
             sources.meter(fitted.counts if fitted else None, self._texts),
         )
 

@@ -5,7 +5,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from assistant.prompt import Fitted, TokenCounts
+from assistant.prompt import TokenCounts
+from assistant.run import Run
 from webui.markup import flat, note
 from webui.talk import SourceCard, Turn, anchor, used
 from webui.texts.base import Texts
@@ -33,10 +34,11 @@ def cards(turn: Turn | None, key: str, texts: Texts) -> str:
     return by_words + searched + "".join(first) + label + "".join(rest)
 
 
-def saw(turn: Turn | None, fitted: Fitted | None, texts: Texts) -> str:
-    """Return the exact prompt of `turn` with the tokens of its parts, or why there is none."""
+def saw(turn: Turn | None, run: Run | None, texts: Texts) -> str:
+    """Return the exact prompt of `turn`, whose `run` may be forgotten, with the tokens of its parts, or why there is none."""
+    fitted = run.fitted if run is not None else None
     if fitted is None:
-        return note(_no_prompt(turn, texts), "quiet")
+        return note(_no_prompt(turn, run, texts), "quiet")
     counts = _counts(fitted.counts)
     rows = "".join(f"<tr><td>{flat(texts.parts[part])}</td><td>{counts[part]:,}</td></tr>" for part in PARTS)
     return (
@@ -55,10 +57,12 @@ def meter(counts: TokenCounts | None, texts: Texts) -> str:
     return f'<div class="meter"><span>{flat(texts.context)}</span><b>{bars}</b><span>{flat(" · ".join(said))}</span></div>'
 
 
-def _no_prompt(turn: Turn | None, texts: Texts) -> str:
+def _no_prompt(turn: Turn | None, run: Run | None, texts: Texts) -> str:
     if turn is None or not turn["run"]:
         return texts.saw_nothing
-    return texts.saw_retrieval if turn["mode"] == "retrieval" else texts.saw_gone
+    if turn["mode"] == "retrieval":
+        return texts.saw_retrieval
+    return texts.saw_gone if run is None else texts.saw_no_model
 
 
 def _counts(counts: TokenCounts) -> dict[str, int]:

@@ -171,11 +171,11 @@ def _facts(run: Run, texts: Texts) -> list[str]:
         citations = find(run.text, len(run.sources))
         facts.append(texts.facts_sources.format(len(citations.used)))
         facts += [texts.invalid_citation.format(citations.invalid)] if citations.invalid else []
-    if run.usage is not None and run.mode != "retrieval":
+    if run.usage is not None and run.fitted is not None:
         facts.append(texts.facts_tokens.format(run.usage.completion_tokens))
     if run.tokens_per_second is not None:
         facts.append(texts.facts_speed.format(_rounded(run.tokens_per_second)))
-    if run.first_after is not None and run.mode != "retrieval":
+    if run.first_after is not None and run.fitted is not None:
         facts.append(texts.facts_first.format(_short(run.first_after)))
     if run.waited is not None and run.waited >= WORTH_SAYING:
         facts.append(texts.facts_waited.format(duration(run.waited, texts)))

@@ -210,11 +210,12 @@ async def test_that_only_words_were_compared_is_said_above_the_sources() -> None
 
 
 async def test_what_the_model_saw_and_the_meter_show_the_counts() -> None:
-    html = sources.saw(None, FITTED, EN)
+    html = sources.saw(None, Run("knowledge", FITTED, PASSAGES), EN)
     assert "the &lt;prompt&gt;" in html and "<td>history</td><td>2</td>" in html
     assert EN.saw_nothing in sources.saw(None, None, EN)
     assert EN.saw_nothing in sources.saw(talk.refused("why?", "chat", "no"), None, EN)
     assert EN.saw_gone in sources.saw(await finished("yes [1]"), None, EN)
+    assert EN.saw_no_model in sources.saw(await finished("yes [1]"), Run("knowledge", None, PASSAGES, refused=True), EN)
     assert EN.saw_retrieval in sources.saw(await finished("passages", "retrieval"), None, EN)
     assert "10 of 100 tokens" in sources.meter(FITTED.counts, EN)
 

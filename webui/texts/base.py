@@ -89,6 +89,7 @@ class Texts:
     saw: str
     saw_nothing: str
     saw_retrieval: str
+    saw_no_model: str
     saw_gone: str
     parts: dict[str, str]
     context: str

@@ -89,6 +89,7 @@ TEXTS = Texts(
     source_original="Download the original",
     saw="What the model saw",
     saw_nothing="The exact prompt of an answer is shown here, with its tokens.",
+    saw_no_model="No model was asked for this answer.",
     saw_retrieval="No model was asked: the mode Retrieval shows the passages themselves.",
     saw_gone="The prompt of this answer is no longer kept: the server was restarted, or has answered many others.",
     parts={

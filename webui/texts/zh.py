@@ -85,6 +85,7 @@ TEXTS = Texts(
     source_original="下载原文件",
     saw="模型看到的内容",
     saw_nothing="这里显示某个回答的完整提示词及其词元数。",
+    saw_no_model="此回答没有询问模型。",
     saw_retrieval="没有询问模型：“检索”模式直接显示段落。",
     saw_gone="此回答的提示词已不再保留：服务器在此之后重启过，或又回答了许多问题。",
     parts={"system": "系统", "history": "历史", "sources": "来源", "question": "问题", "reserved": "留给回答"},
