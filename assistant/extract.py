@@ -51,7 +51,8 @@ _NUMBERS = {
     for number, word in enumerate(words, 1)
 } | {"两": 2}
 _ENDED = re.compile(r"[.!?。！？][\"'”’»)\]]*$")
-_AMID = re.compile(r"^[a-z]+\b(?![-_./])")
+_AMID = re.compile(r"^(?:[a-z]+\b(?![-_./])|\d+\.\d)")
+"""How what is cut out of a sentence, or the heading of a numbered section, begins."""
 _BEGUN = re.compile(r"^(?:[-*•]\s+|\d+[.)]\s+|>\s+)?(?=[\w\"'“‘«(])")
 _WRAPPED = re.compile(r"(?<=[^\n]{50}[^\s.!?。！？:：|])\n(?=[^\W\d]|[\"'“‘«(`])")
 _MARKUP = re.compile(r"[|{}<>=\\]|```|!\[|\]\(|\w\(\)|://")

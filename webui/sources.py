@@ -100,7 +100,8 @@ def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: 
 
 def _card(number: int, card: SourceCard, begin: str, kind: str, texts: Texts) -> str:
     body = f'<div class="place">{place(card, texts)}</div>{passage(card["text"])}'
-    return frame(number, opener(card, texts), f"{card['score']:.2f}", body, kind, texts.score, f"{begin}-{number}")
+    score = f"{card['score']:.2f}" if card["score"] else ""  # what was read as a whole was not searched for
+    return frame(number, opener(card, texts), score, body, kind, texts.score, f"{begin}-{number}")
 
 
 def place(card: SourceCard, texts: Texts) -> str:

@@ -39,7 +39,7 @@ def test_what_most_of_the_text_is_about_is_taken_and_the_stray_sentence_is_not()
     [
         "Bees and honey", "| bees | honey | queen | colony | eggs |", "and then the bees flew on to the next colony of bees.\n",
         "See https://example.com/bees for more about the bees of the colony.", "bees(colony) returns the queen of the colony.",
-        "Bees, colonies, queens, eggs, honey and winter:",
+        "3.3 Function that tells a colony of its queen.", "Bees, colonies, queens, eggs, honey and winter:",
     ],
 )  # fmt: skip
 def test_what_is_no_sentence_of_its_own_is_not_taken(text: str) -> None:

@@ -168,6 +168,13 @@ async def test_that_an_answer_is_the_models_own_knowledge() -> None:
     assert not any("sources used" in fact for fact in turn["facts"])
 
 
+async def test_what_was_read_as_a_whole_has_no_score() -> None:
+    turn = await finished("So it is [1].")
+    assert ">0.90<" in sources.cards(turn, "k", EN)
+    turn["sources"][0]["score"] = 0.0
+    assert "0.00" not in sources.cards(turn, "k", EN)
+
+
 async def test_cited_cards_come_first_and_the_rest_is_named() -> None:
     turn = await finished("So it is [2].")
     html = sources.cards(turn, "k", EN)
