@@ -5,6 +5,7 @@ Error tree::
     KnowledgeError
     ├── UnknownBase             no knowledge base of this name
     ├── UnknownDocument         no document of this name or id in this base
+    ├── UnknownBackup           no backup of this name below the data folder
     ├── BadName                 a name that cannot be a knowledge base's or a document's
     ├── UnsupportedFormat       no loader for this kind of file
     ├── TooLarge                over a limit, with the limit
@@ -40,6 +41,10 @@ class UnknownBase(KnowledgeError):
 
 class UnknownDocument(KnowledgeError):
     """There is no document of this name in this knowledge base."""
+
+
+class UnknownBackup(KnowledgeError):
+    """There is no backup of this name."""
 
 
 class BadName(KnowledgeError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
 from knowledge.backup import Backup
+from knowledge.backups import Backups
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -106,6 +107,7 @@ class Library:
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
+        self.backups = Backups(folder)
         self.sources = Sources(settings, self._store, self._originals)
         self.question_files = QuestionFiles(folder / backup.EVALUATION)
 
