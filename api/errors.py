@@ -31,6 +31,10 @@ class UnknownModel(Exception):
     """The request names a model that is not here."""
 
 
+class NotAdministrator(Exception):
+    """The request asks for what administrators only may do."""
+
+
 class TooManyConnections(Exception):
     """The server holds as many WebSocket connections as it takes."""
 
@@ -54,6 +58,7 @@ class Row:
 ERRORS: dict[type[Exception], Row] = {
     BadRequest: Row(400, "bad_request"),
     UnknownModel: Row(404, "model_not_found"),
+    NotAdministrator: Row(403, "not_administrator"),
     TooManyConnections: Row(503, "too_many_connections"),
     TooManyConnectionsOfOne: Row(429, "too_many_connections"),
     TooManyMessages: Row(QUEUE_FULL, "queue_full"),
@@ -71,6 +76,7 @@ ERRORS: dict[type[Exception], Row] = {
     runs.UnknownRun: Row(404, "unknown_answer"),
     knowledge.UnknownBase: Row(404, "unknown_knowledge_base"),
     knowledge.UnknownDocument: Row(404, "unknown_document"),
+    knowledge.UnknownBackup: Row(404, "unknown_backup"),
     knowledge.EmptyBase: Row(409, "empty_knowledge_base"),
     knowledge.EmbedderMismatch: Row(409, "index_outdated"),
     knowledge.EmbedderNotReady: Row(503, "embedder_not_ready"),

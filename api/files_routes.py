@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from api import source_routes, vector_store_file_routes, vector_store_routes
+from api import backup_routes, rebuild_routes, source_routes, vector_store_file_routes, vector_store_routes
 from api.errors import BadRequest
 from api.files_page import PageQuery, page, parameters, read
 from api.files_upload import MIB, receive
@@ -97,6 +97,8 @@ def routes(assistant: Assistant, settings: ServerSettings) -> APIRouter:
     whole.include_router(vector_store_routes.routes(assistant))
     whole.include_router(vector_store_file_routes.routes(assistant))
     whole.include_router(source_routes.routes(assistant))
+    whole.include_router(rebuild_routes.routes(assistant, settings))
+    whole.include_router(backup_routes.routes(assistant, settings))
     return whole
 
 
@@ -131,4 +133,5 @@ def _file(file: File) -> dict[str, Any]:
     }
 
 
-PROTOCOL = Protocol("knowledge", ("/v1/files", "/v1/vector_stores"), routes, refuse, uploads=("/v1/files",), generates=())
+PATHS = ("/v1/files", "/v1/vector_stores", "/v1/backups")
+PROTOCOL = Protocol("knowledge", PATHS, routes, refuse, uploads=("/v1/files",), generates=())

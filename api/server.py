@@ -24,8 +24,9 @@ CLOSE_SECONDS = 5
 """For connections when all answers have ended: an open page holds a stream that never ends by itself."""
 
 
-LIBRARIES = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
-"""What libraries read from the environment, here and in their processes: to report nothing, and not to fork our threads."""
+LIBRARIES = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn", "GOMP_SPINCOUNT": "1000"}
+"""What libraries read from the environment, here and in their processes: to report nothing, not to fork our threads, and
+threads of torch not to spin for milliseconds for one another: where other work has the cores that costs a question 1 s."""
 
 
 class StartError(Exception):

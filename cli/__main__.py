@@ -4,6 +4,7 @@ Knows the commands by name only: a command's module, and all that is heavy, is i
 """
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(COMMANDS)}."
         sys.stderr.write(f"{PROGRAM}: there is no command {line[0]!r}{hint}\n")
         return 2
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as for the server: threads of torch do not spin for one another
     try:
         run: Callable[[Sequence[str], str], int] = import_module(COMMANDS[line[0]][0]).run
         return run(line[1:], f"{PROGRAM} {line[0]}")

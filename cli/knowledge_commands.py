@@ -174,7 +174,7 @@ def restore(given: argparse.Namespace, settings: ServerSettings) -> int:
 
 @contextlib.contextmanager
 def _opened(settings: ServerSettings, load: bool = False) -> Iterator[Library]:
-    library = Library(settings)
+    library = Library(settings, pauses=())  # whoever waits at a terminal is told at once, and tries again when he likes
     library.open()
     try:
         if load:

@@ -5,6 +5,7 @@ Error tree::
     KnowledgeError
     ├── UnknownBase             no knowledge base of this name
     ├── UnknownDocument         no document of this name or id in this base
+    ├── UnknownBackup           no backup of this name below the data folder
     ├── BadName                 a name that cannot be a knowledge base's or a document's
     ├── UnsupportedFormat       no loader for this kind of file
     ├── TooLarge                over a limit, with the limit
@@ -12,6 +13,7 @@ Error tree::
     ├── UnreadableFile          the file cannot be read, with the reason in words (codes in its docstring)
     ├── EmptyBase               asked before anything was added
     ├── EmbedderNotReady        the embedding model is loading or could not be loaded
+    ├── EmbedderFailed          the embedding model raised, or gave what are no vectors
     ├── EmbedderMismatch        the base was made with another embedding model
     ├── RerankerUnusable        the reranking model cannot be used, with the reason
     ├── StorageFull             the disk is full (or nearly); what is stored stays readable
@@ -39,6 +41,10 @@ class UnknownBase(KnowledgeError):
 
 class UnknownDocument(KnowledgeError):
     """There is no document of this name in this knowledge base."""
+
+
+class UnknownBackup(KnowledgeError):
+    """There is no backup of this name."""
 
 
 class BadName(KnowledgeError):
@@ -75,6 +81,10 @@ class EmptyBase(KnowledgeError):
 
 class EmbedderNotReady(KnowledgeError):
     """The embedding model is still loading, or failed to load; the text says which."""
+
+
+class EmbedderFailed(KnowledgeError):
+    """The embedding model raised an error, or gave what are no vectors, for texts of a document."""
 
 
 class EmbedderMismatch(KnowledgeError):
@@ -144,8 +154,20 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """The next try of a job: when (Unix seconds), and which of how many further tries it is (from 1)."""
+
+    at: float
+    number: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """The ingest of one file: `part` in [0, 1], `seconds` of work so far, `detail` in words."""
+    """The ingest of one file: `part` in [0, 1], `seconds` of work so far, `detail` in words.
+
+    `retry`: it waits for a further try by itself, because of `detail`.
+    """
 
     id: int
     base: str
@@ -157,6 +179,7 @@ class Job:
     seconds: float
     detail: str = ""
     code: str = ""
+    retry: Retry | None = None
 
     @property
     def done(self) -> bool:

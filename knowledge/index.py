@@ -58,6 +58,17 @@ class Index:
         with self.lock:
             return set() if self._faiss is None else set(faiss.vector_to_array(self._faiss.id_map).tolist())
 
+    def word_ids(self) -> set[int]:
+        """Return the ids of all passages whose terms are here."""
+        with self.lock:
+            return self._lexical.ids()
+
+    @property
+    def words(self) -> int:
+        """How many passages have their terms here."""
+        with self.lock:
+            return self._lexical.size
+
     def rebuild(self, batches: Iterable[Batch], words: Words = ()) -> None:
         """Replace everything by these vectors and terms; after an exception it is empty and refuses to be searched."""
         with self.lock:

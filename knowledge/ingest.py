@@ -1,7 +1,8 @@
 """The worker that turns uploaded files into stored documents: one thread, one file at a time, in the order of upload.
 
-Whatever a file does, its job ends with a reason in words and the next file's turn comes. A job that the end of the
-process cut off begins again at the next start. How files are read, cut, embedded and stored, other modules know.
+Whatever a file does, its job ends with a reason in words and the next file's turn comes. What may pass by itself (a full
+disk, a model that failed) is tried again after a pause, while others have their turn (`retries.py`). A job that the end of
+the process cut off begins again at the next start. How files are read, cut, embedded and stored, other modules know.
 """
 
 import contextlib
@@ -15,7 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from knowledge import catalog, entry_rows, terms
-from knowledge.base import EmbedderMismatch, EmbedderNotReady, Job, KnowledgeError, StorageFull, TooLarge, UnreadableFile
+from knowledge.base import (
+    EmbedderFailed,
+    EmbedderMismatch,
+    EmbedderNotReady,
+    Job,
+    KnowledgeError,
+    StorageFull,
+    StoreInUse,
+    TooLarge,
+    UnreadableFile,
+)
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
 from knowledge.embedders import Embedders
@@ -24,6 +35,7 @@ from knowledge.file_base import Cut
 from knowledge.jobs import Jobs, Task
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.originals import Originals
+from knowledge.retries import Retries, may_pass
 from knowledge.settings import KnowledgeSettings
 from knowledge.shelf import Shelf, Withdrawn
 from knowledge.store import Store
@@ -47,6 +59,8 @@ _READ_UNTIL, _CHUNKED_AT = 0.1, 0.12
 
 _CODES: dict[type[KnowledgeError], str] = {
     StorageFull: "storage_full",
+    StoreInUse: "storage_busy",
+    EmbedderFailed: "embedder_failed",
     EmbedderMismatch: "embedder_mismatch",
     TooLarge: "too_large",
 }
@@ -64,6 +78,7 @@ class Ingest:
         embedders: Embedders,
         read: Read,
         fault: Callable[[str], None],
+        retries: Retries,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -73,6 +88,7 @@ class Ingest:
         self._embedders = embedders
         self._read = read
         self._fault = fault
+        self._retries = retries
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._changed = threading.Condition()
         self._ready = False
@@ -118,25 +134,40 @@ class Ingest:
             return job
         if now is not None and now.job.id == job.id:
             return dataclasses.replace(now.job, seconds=now.seconds())
+        if resting := self._retries.of(job.id):
+            why, code = resting.why, resting.code
+            return dataclasses.replace(job, stage="waiting", part=0, detail=why, code=code, retry=resting.retry)
         return job if self._ready else dataclasses.replace(job, detail="waiting for the embedding model")
 
     def cancel(self, number: int) -> Job:
         """Give up a job, waiting or in work; nothing happens to one that is done."""
         job = self._jobs.get(number)
         if not job.done:
-            job = dataclasses.replace(self.live(job), stage="cancelled", detail="", code="")
+            job = dataclasses.replace(self.live(job), stage="cancelled", detail="", code="", retry=None)
             self._jobs.note(job)
             self.stop({number})
         return self._jobs.get(number)
 
+    def hurry(self, number: int) -> None:
+        """Try a job now that rests until a further try."""
+        self._retries.wake(number)
+        self.wake()
+
+    def again(self, number: int) -> None:
+        """Take up a job that had ended and waits again, with all its tries before it."""
+        self._retries.forget({number})
+        self.wake()
+
     def stop(self, numbers: set[int]) -> None:
         """Stop the work on these jobs, whose rows say already that they are done or are gone."""
+        self._retries.forget(numbers)
         now = self._now
         if now is not None and now.job.id in numbers:
             now.stop.set()
 
     def stop_base(self, base_id: int) -> None:
         """Stop the work on a job of a base whose rows are gone."""
+        self._retries.forget_base(base_id)
         now = self._now
         if now is not None and now.base_id == base_id:
             now.stop.set()
@@ -145,7 +176,7 @@ class Ingest:
         while task := self._next():
             try:
                 self._work(task)
-            except Exception:  # the database itself refused: the other jobs are there when it works again
+            except Exception:  # the database refused what nobody above expected: the jobs are there when it works again
                 log.exception("the ingest of %r could not be recorded", task.job.name)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, timeout=PAUSE_SECONDS)
@@ -160,12 +191,12 @@ class Ingest:
                 if task is not None:
                     self._now = Work(task, self._note)
                     return task
-                self._changed.wait(None if not self._ready else PAUSE_SECONDS)
+                self._changed.wait(None if not self._ready else self._retries.wait(PAUSE_SECONDS))
         return None
 
     def _task(self) -> Task | None:
         try:
-            return self._jobs.next()
+            return self._jobs.next(self._retries.not_due())
         except KnowledgeError:
             log.exception("the jobs cannot be read")
             return None
@@ -178,15 +209,16 @@ class Ingest:
         work = self._now
         if work is None:
             return
-        self._jobs.begin(task.job.id)
+        self._retries.wake(task.job.id)
         try:
+            self._jobs.begin(task.job.id)
             self._ingest(task, work)
         except (Withdrawn, Stopped):
             self._give_up(work)
         except UnreadableFile as error:
             self._fail(work, error.code, str(error))
         except KnowledgeError as error:
-            self._fail(work, _CODES.get(type(error), "failed"), str(error))
+            self._fail(work, _CODES.get(type(error), "failed"), str(error), may_pass(error))
         except MemoryError:
             self._fail(work, "out_of_memory", "there was not enough memory for this file")
         except Exception as error:  # a bug of ours or of a library costs this file, not the ones behind it
@@ -284,11 +316,32 @@ class Ingest:
             work.at(_CHUNKED_AT + (1 - _CHUNKED_AT) * done / len(chunks), f"{done:,} of {len(chunks):,} passages")
 
         texts = [chunk.embedded for chunk in chunks]
-        vectors = checked(model.encode(texts, step), len(texts), model.dimension)
-        return vectors.astype(np.float16)
+        try:
+            return checked(model.encode(texts, step), len(texts), model.dimension).astype(np.float16)
+        except Stopped:
+            raise
+        except Exception as error:  # whatever the model's library raises, and what is no vector
+            told = isinstance(error, KnowledgeError)
+            log.warning("the passages of %r could not be embedded", work.job.name, exc_info=not told)
+            text = (
+                str(error) if told else f"the embedding model failed ({type(error).__name__}); the log of the server tells more"
+            )
+            raise EmbedderFailed(text) from error
 
-    def _fail(self, work: Work, code: str, detail: str) -> None:
-        self._jobs.note(work.as_final("failed", detail, code))
+    def _fail(self, work: Work, code: str, detail: str, passing: bool = False) -> None:
+        """Let a job end, or rest until a further try where what failed may pass by itself."""
+        number = work.job.id
+        resting = self._retries.rest(number, work.base_id, detail, code) if passing else None
+        try:
+            if resting is None:
+                self._jobs.note(work.as_final("failed", detail, code))
+            elif not self._jobs.rest(number, detail, code):
+                resting = None  # cancelled meanwhile
+            if resting is None:
+                self._retries.forget({number})
+        except KnowledgeError as error:  # the disk: memory knows that it rests, and a job that had all its tries ends later
+            log.warning("how the ingest of %r ended could not be written down: %s", work.job.name, error)
+            self._retries.rest(number, work.base_id, detail, code, forced=True)
 
     def _give_up(self, work: Work) -> None:
         """Leave a job that was cancelled, which its row says; one that the process's end cut off waits again."""

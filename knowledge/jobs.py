@@ -1,6 +1,8 @@
 """The table of ingest jobs: what was handed in, how far it is, how it ended. Who works on them, it does not know."""
 
+import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +56,14 @@ class Jobs:
             rows = connection.execute("SELECT * FROM job_rows WHERE base_id = ? ORDER BY id", (base_id,))
             return [_job(row) for row in rows]
 
-    def next(self) -> Task | None:
-        """Return the oldest job that is not done."""
+    def next(self, resting: Collection[int] = ()) -> Task | None:
+        """Return the oldest job that is not done, without those that rest and what came after them under their names."""
+        query = (
+            "SELECT * FROM job_rows r WHERE NOT done AND NOT EXISTS (SELECT 1 FROM jobs j, json_each(?) AS rests"
+            " WHERE j.id = rests.value AND j.base_id = r.base_id AND j.name = r.name AND j.id <= r.id) ORDER BY id LIMIT 1"
+        )
         with self._store.read() as connection:
-            row = connection.execute("SELECT * FROM job_rows WHERE NOT done ORDER BY id LIMIT 1").fetchone()
+            row = connection.execute(query, (json.dumps(sorted(resting)),)).fetchone()
         if row is None:
             return None
         cut = Cut(row[14], row[15]) if row[14] is not None else None
@@ -94,6 +100,16 @@ class Jobs:
         with self._store.write() as connection:
             return again(connection, number, attempts)
 
+    def rest(self, number: int, detail: str, code: str) -> bool:
+        """Put a job back to waiting, with the reason why its try failed, which is not counted; False when it was done."""
+        with self._store.write(durable=False) as connection:
+            changed = connection.execute(
+                "UPDATE jobs SET stage = 'waiting', part = 0, detail = ?, code = ?, attempts = max(attempts - 1, 0)"
+                " WHERE id = ? AND NOT done",
+                (detail, code, number),
+            )
+            return changed.rowcount > 0
+
     def dismiss(self, base_id: int) -> list[str]:
         """Forget the finished jobs of a base; returns the hashes they referred to."""
         with self._store.write(durable=False) as connection:
@@ -108,7 +124,7 @@ class Jobs:
                 "UPDATE jobs SET stage = 'failed', code = 'interrupted', detail = ? WHERE attempts >= ? AND NOT done",
                 (f"the server stopped {CRASHES} times while it worked on this file", CRASHES),
             )
-            connection.execute("UPDATE jobs SET stage = 'waiting', part = 0, detail = '' WHERE NOT done")
+            connection.execute("UPDATE jobs SET stage = 'waiting', part = 0, detail = '', code = '' WHERE NOT done")
 
 
 def add(

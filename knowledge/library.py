@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, base_rows, catalog, names, vector_rows, verify
+from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
 from knowledge.backup import Backup
+from knowledge.backups import Backups
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -68,7 +69,7 @@ class Library:
 
     `read` turns a file into its text (default: the sandbox), `embedder` text into vectors (default: the settings'
     model), `embedder_at` finds the models that older bases were made with, and `fault` is told the name of each step of a
-    change, so that tests can stop there.
+    change, so that tests can stop there. `pauses`: seconds before each further try of a file that met what may pass.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Library:
         embedder: Embedding | None = None,
         embedder_at: At = Embedder,
         fault: Callable[[str], None] = _no_fault,
+        pauses: Sequence[float] = retries.PAUSES,
     ) -> None:
         folder = ROOT / settings.data_dir
         self.state = "not opened"
@@ -92,10 +94,20 @@ class Library:
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
-        self._ingest = Ingest(settings, self._store, self._shelf, self._originals, self._embedders, read or _sandboxed, fault)
+        self._ingest = Ingest(
+            settings,
+            self._store,
+            self._shelf,
+            self._originals,
+            self._embedders,
+            read or _sandboxed,
+            fault,
+            retries.Retries(pauses),
+        )
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
+        self.backups = Backups(folder)
         self.sources = Sources(settings, self._store, self._originals)
         self.question_files = QuestionFiles(folder / backup.EVALUATION)
 
@@ -292,12 +304,15 @@ class Library:
         return self._ingest.cancel(number)
 
     def retry(self, number: int) -> Job:
-        """Begin a failed or cancelled job again."""
-        job = self._shelf.jobs.get(number)
+        """Begin a failed or cancelled job again, or at once one that rests until a further try."""
+        job = self._ingest.live(self._shelf.jobs.get(number))
+        if job.retry is not None:
+            self._ingest.hurry(number)
+            return self.job(number)
         if job.stage not in ("failed", "cancelled"):
             raise KnowledgeError(f"the file {job.name!r} is {job.stage}: only what failed or was cancelled can be retried")
         again = self._shelf.jobs.again(number, attempts=0)
-        self._ingest.wake()
+        self._ingest.again(number)
         return self._ingest.live(again)
 
     def dismiss(self, base: str) -> None:

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 PURPOSE = "assistants"
 """What files are for that were put into a base directly; OpenAI's word."""
 
+ADVICE = "the server makes it again at its next start, from the database, if the folder indexes is removed from its data folder"
+
 NO_VECTORS = np.empty((0, 0), dtype=np.float16)
 
 
@@ -86,15 +88,17 @@ class Shelf:
         return True
 
     def compare(self, base_id: int) -> str:
-        """Return in what the index of a base differs from the database; "" when in nothing."""
+        """Return in what the index of a base differs from the database, by vectors and by words; "" when in nothing."""
         index = self._indexes.of(base_id)
         with index.lock, self._store.read() as connection:
-            stored, held = catalog.chunk_ids(connection, base_id), index.ids()
-        if stored == held:
-            return ""
-        return (
-            f"the index of knowledge base {base_id} lacks {len(stored - held)} passages and has {len(held - stored)} too many"
-        )
+            stored, worded = catalog.chunk_ids(connection, base_id), term_rows.chunk_ids(connection, base_id)
+            held, by_word = index.ids(), index.word_ids()
+        said = [
+            f"{what} lacks {len(wanted - there)} passages and has {len(there - wanted)} too many"
+            for what, wanted, there in (("the index", stored, held), ("the word index", worded, by_word))
+            if wanted != there
+        ]
+        return f"of knowledge base {base_id} {' and '.join(said)}: {ADVICE}" if said else ""
 
     def keep_indexes(self) -> None:
         """Write the files of large indexes that changed much, so that the next start is fast."""
@@ -105,7 +109,8 @@ class Shelf:
                 continue
             index = self._indexes.of(number)
             with index.lock, self._store.read() as connection:
-                self._cache.keep(index, connection, number, embedder)
+                if index.words == index.size:  # else the next start reads the database, and is right
+                    self._cache.keep(index, connection, number, embedder)
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""

@@ -41,6 +41,15 @@ def of_chunks(connection: sqlite3.Connection, chunks: Sequence[int]) -> list[byt
     return [row[0] for row in connection.execute(query, (json.dumps(list(chunks)),))]
 
 
+def chunk_ids(connection: sqlite3.Connection, base_id: int) -> set[int]:
+    """Return the ids of the chunks of a base that have terms."""
+    query = (
+        "SELECT t.chunk_id FROM chunk_terms t JOIN chunks c ON c.id = t.chunk_id"
+        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ?"
+    )
+    return {row[0] for row in connection.execute(query, (base_id,))}
+
+
 def missing(connection: sqlite3.Connection) -> int:
     """Return how many chunks have no terms yet."""
     return int(connection.execute("SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM chunk_terms)").fetchone()[0])

@@ -3,6 +3,7 @@
 What can be done is a link (`actions.py`); what its number means, the tab knows.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,11 @@ def _job(job: Job, texts: Texts) -> str:
             _seconds(job.seconds),
             link("retry", job.id, texts.retry),
         )
+    if job.retry is not None:
+        at = time.strftime("%H:%M", time.localtime(job.retry.at))
+        when = flat(texts.trying_again.format(at, job.retry.number, job.retry.most))
+        acts = link("retry", job.id, texts.try_now) + link("cancel", job.id, texts.cancel)
+        return _row(job.name, f'<span>{stage}, {when}</span><div class="muted">{detail}</div>', "", _seconds(job.seconds), acts)
     filled = f"{bar(job.part)} " if job.stage != "waiting" else ""
     part = f" {100 * job.part:.0f} %" if job.stage != "waiting" and job.part else ""
     words = f"{filled}<span>{stage}{part}{', ' + detail if detail else ''}</span>"

@@ -166,7 +166,8 @@ def rebuilt(folder: Path, breaker: Breaker) -> None:
 def child(folder: Path, breaker: Breaker, tolerant: bool) -> None:
     """Change all that can be changed; `tolerant`: whatever fails."""
     ingest.PAUSE_SECONDS = 0.02
-    library = Library(settings(folder), read=read_text, embedder=StubEmbedder(), fault=breaker.point)
+    pauses = (0.02, 0.02)
+    library = Library(settings(folder), read=read_text, embedder=StubEmbedder(), fault=breaker.point, pauses=pauses)
     library.open()
     library.load(lambda what, part: None)
     if not library.documents("default"):

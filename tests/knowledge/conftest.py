@@ -1,7 +1,7 @@
 """Fixtures: the real embedding model once a session, and libraries with a fast stand-in."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,15 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Return a function that opens a library in this test's folder; all are closed in the end."""
     opened: list[Library] = []
 
-    def make_library(load: bool = True, read: Read = read_text, embedder: StubEmbedder | None = None, **values: int) -> Library:
-        library = Library(settings(tmp_path / "data", **values), read=read, embedder=embedder or StubEmbedder())
+    def make_library(
+        load: bool = True,
+        read: Read = read_text,
+        embedder: StubEmbedder | None = None,
+        pauses: Sequence[float] = (),
+        **values: int,
+    ) -> Library:
+        model = embedder or StubEmbedder()
+        library = Library(settings(tmp_path / "data", **values), read=read, embedder=model, pauses=pauses)
         library.open()
         opened.append(library)
         if load:

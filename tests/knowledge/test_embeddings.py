@@ -67,7 +67,12 @@ def test_batches_hold_texts_of_like_lengths_within_the_limit() -> None:
     assert list(batches([], 800)) == []
 
 
-def test_a_question_waits_for_a_batch_not_for_a_document(embedder: Embedder) -> None:
+def test_a_question_waits_for_no_document(embedder: Embedder) -> None:
+    with embedder._turn:  # a batch of a document is in work
+        assert embedder.encode_query("What is this?").shape == (1, embedder.dimension)
+
+
+def test_texts_of_a_client_wait_for_a_batch_not_for_a_document(embedder: Embedder) -> None:
     done: list[int] = []
     started, answered_at = threading.Event(), []
 
@@ -77,7 +82,7 @@ def test_a_question_waits_for_a_batch_not_for_a_document(embedder: Embedder) -> 
 
     def ask() -> None:
         started.wait(20)
-        embedder.encode_query("What is this?")
+        embedder.encode(["What is this?"])
         answered_at.append(len(done))
 
     asker = threading.Thread(target=ask)
@@ -85,6 +90,11 @@ def test_a_question_waits_for_a_batch_not_for_a_document(embedder: Embedder) -> 
     embedder.encode(["some text of a document " * 40] * 120, step)
     asker.join(20)
     assert answered_at[0] < 75  # of 120 texts, 10 or so at a time
+
+
+def test_questions_and_documents_share_the_weights(embedder: Embedder) -> None:
+    pairs = zip(embedder._model.parameters(), embedder._asking.parameters(), strict=True)
+    assert all(one.data_ptr() == other.data_ptr() for one, other in pairs)
 
 
 def test_many_threads_may_use_it(embedder: Embedder) -> None:

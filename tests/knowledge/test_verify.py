@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from knowledge import backup
+from knowledge import backup, terms
 from knowledge.library import Library
-from knowledge.shelf import NO_VECTORS
+from knowledge.shelf import ADVICE, NO_VECTORS
 from tests.knowledge.conftest import Make, finish
 from tests.knowledge.stubs import story
 
@@ -69,9 +69,37 @@ def test_an_index_that_differs_is_named(filled: Library) -> None:
     with filled._store.read() as connection:
         number = connection.execute("SELECT min(id) FROM chunks").fetchone()[0]
     filled._indexes.of(filled._base("default")).swap([number], (), NO_VECTORS)
+    lacks = "lacks 1 passages and has 0 too many"
     assert [finding.text for finding in filled.verify()] == [
-        "the index of knowledge base 1 lacks 1 passages and has 0 too many"
+        f"of knowledge base 1 the index {lacks} and the word index {lacks}: {ADVICE}"
     ]
+
+
+def test_words_that_the_index_lacks_or_has_too_many_are_named_though_the_vectors_are_right(filled: Library) -> None:
+    lexical = filled._indexes.of(filled._base("default"))._lexical
+    packed = [terms.pack(["apple"])]
+    lexical.remove([2])
+    lexical.add([1000], packed)
+    lexical.add([1001], packed)
+    assert [finding.text for finding in filled.verify()] == [
+        f"of knowledge base 1 the word index lacks 1 passages and has 2 too many: {ADVICE}"
+    ]
+
+
+def test_an_index_whose_words_do_not_fit_its_vectors_is_not_kept_for_the_next_start(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("knowledge.index_cache.WORTH", 1)
+    library = make()
+    library.add("default", "one.txt", story("apple", 4))
+    finish(library)
+    library._indexes.of(library._base("default"))._lexical.clear()
+    library.close()
+    assert not list((tmp_path / "data" / "indexes").glob("*.index"))
+    again = make()
+    assert again.verify() == []
+    again.close()
+    assert list((tmp_path / "data" / "indexes").glob("*.index"))
 
 
 def test_what_a_killed_process_leaves_is_harmless_and_goes(filled: Library, make: Make, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """The table says what became of every file, and shows names as text."""
 
-from knowledge.base import Document, Job
+import time
+
+import pytest
+
+from knowledge.base import Document, Job, Retry
 from webui.documents import Refused, table
 from webui.texts import LANGUAGES
 
@@ -34,6 +38,17 @@ def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
         and ">41<" in html
     )
     assert "d.exe" in html and "no loader" in html
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "waiting, trying again at {} (2 of 5)"), ("zh", "将于 {} 重试（第 2/5 次）")]
+)
+def test_a_file_that_rests_says_why_and_when_it_is_tried_again(language: str, words: str) -> None:
+    at = time.time() + 600
+    resting = job("a.pdf", "waiting", detail="the disk is <full>", retry=Retry(at, 2, 5))
+    html = table([], [resting], [], LANGUAGES[language])
+    assert words.format(time.strftime("%H:%M", time.localtime(at))) in html
+    assert "the disk is &lt;full&gt;" in html and "#act/retry/7" in html and "#act/cancel/7" in html
 
 
 def test_all_failed_files_are_tried_again_at_once_where_there_are_several() -> None:

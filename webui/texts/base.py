@@ -151,6 +151,8 @@ class Texts:
     time: str
     actions: str
     stages: dict[Stage, str]
+    trying_again: str
+    try_now: str
     delete: str
     retry: str
     dismiss: str

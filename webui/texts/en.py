@@ -165,6 +165,8 @@ TEXTS = Texts(
         "failed": "failed",
         "cancelled": "cancelled",
     },
+    trying_again="trying again at {} ({} of {})",
+    try_now="try now",
     delete="delete",
     retry="retry",
     dismiss="hide failed files",

@@ -154,6 +154,8 @@ TEXTS = Texts(
         "failed": "失败",
         "cancelled": "已取消",
     },
+    trying_again="将于 {} 重试（第 {}/{} 次）",
+    try_now="立即重试",
     delete="删除",
     retry="重试",
     dismiss="隐藏失败的文件",
