@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from knowledge.base import Passage
+from knowledge.base import Locator, Passage
 from knowledge.file_base import BaseCard, Batch, Counts, Cut, Entry
 
 UNSUPPORTED = frozenset({"wrong_type", "needs_ocr"})
@@ -84,17 +84,33 @@ def batch(given: Batch) -> dict[str, Any]:
 
 def result(passage: Passage, entry: Entry) -> dict[str, Any]:
     """Return a passage that was found; `locator` and `scores` are ours."""
-    place = passage.locator
     return {
         "file_id": entry.file,
         "filename": entry.name,
         "score": round(min(max(passage.score, 0.0), 1.0), 6),
         "attributes": dict(entry.attributes),
         "content": [{"type": "text", "text": passage.text}],
-        "locator": {
-            "page": place.page,
-            "headings": list(place.headings),
-            "lines": None if place.first_line is None else [place.first_line, place.last_line],
-        },
+        "locator": locator(passage.locator),
         "scores": {name: round(score, 6) for name, score in passage.scores.items()},
+    }
+
+
+def passage(given: Passage) -> dict[str, Any]:
+    """Return a passage of a file in a vector store; all of it is ours."""
+    return {
+        "id": str(given.chunk_id),
+        "object": "vector_store.file.passage",
+        "text": given.text,
+        "tokens": given.tokens,
+        "locator": locator(given.locator),
+        "switched_off": given.switched_off,
+    }
+
+
+def locator(place: Locator) -> dict[str, Any]:
+    """Return where in its document a passage stands."""
+    return {
+        "page": place.page,
+        "headings": list(place.headings),
+        "lines": None if place.first_line is None else [place.first_line, place.last_line],
     }

@@ -12,12 +12,16 @@ from fastapi.responses import JSONResponse, Response
 from api import base_ids, json_body
 from api import vector_store_answer as answer
 from api.files_page import PageQuery, page, parameters, read
-from api.vector_store_request import NewAttributes, NewBatch, NewFile
+from api.vector_store_request import NewAttributes, NewBatch, NewFile, SwitchedPassage
 from assistant.assistant import Assistant
-from knowledge.base import KnowledgeError
+from knowledge.base import KnowledgeError, Passage, UnknownDocument
 
 POLL = {"openai-poll-after-ms": "200"}
 """Tells clients that wait for an ingest when to ask again; theirs is a second, for a service further away."""
+
+
+LONGEST_NUMBER = 18
+"""Digits of the id of a passage."""
 
 
 class EntriesQuery(PageQuery):
@@ -75,13 +79,26 @@ def _add_files(router: APIRouter, assistant: Assistant) -> None:
 
     @router.get("/files/{file}/content")
     async def content(store: str, file: str) -> Response:
-        """Return the text of a file as it was cut into passages."""
-        base = await _base(assistant, store)
-        entry = await asyncio.to_thread(files.entry, base, file)
-        if entry.status != "completed":
-            raise KnowledgeError(f"this file has no text in the vector store: its status is {entry.status}")
-        data = [{"type": "text", "text": passage.text} for passage in await asyncio.to_thread(files.text, base, file)]
+        """Return the text of a file as it was cut into passages, without those that are switched off."""
+        passages = await _passages(assistant, await _base(assistant, store), file)
+        data = [{"type": "text", "text": passage.text} for passage in passages if not passage.switched_off]
         return JSONResponse({"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None})
+
+    @router.get("/files/{file}/passages")
+    async def passages(store: str, file: str) -> Response:
+        """List the passages of a file in order, those too that are switched off; not of OpenAI's API."""
+        data = await _passages(assistant, await _base(assistant, store), file)
+        return JSONResponse({"object": "list", "data": [answer.passage(one) for one in data], "has_more": False})
+
+    @router.post("/files/{file}/passages/{passage}", openapi_extra=json_body.described(SwitchedPassage))
+    async def switch(store: str, file: str, passage: str, request: Request) -> Response:
+        """Switch a passage off, so that no search finds it, or on again; not of OpenAI's API."""
+        asked = await json_body.read(request, SwitchedPassage)
+        base = await _base(assistant, store)
+        if not passage.isdecimal() or len(passage) > LONGEST_NUMBER:
+            raise UnknownDocument("there is no passage of this id: the list of the file's passages tells them")
+        found = await asyncio.to_thread(files.switch_passage, base, file, int(passage), asked.switched_off)
+        return JSONResponse(answer.passage(found))
 
 
 def _add_batches(router: APIRouter, assistant: Assistant) -> None:
@@ -113,6 +130,13 @@ def _add_batches(router: APIRouter, assistant: Assistant) -> None:
         base = await _base(assistant, store)
         part = await asyncio.to_thread(files.entries, base, query.window, query.filter, batch)
         return JSONResponse(page(part, answer.file))
+
+
+async def _passages(assistant: Assistant, base: str, file: str) -> list[Passage]:
+    entry = await asyncio.to_thread(assistant.library.files.entry, base, file)
+    if entry.status != "completed":
+        raise KnowledgeError(f"this file has no text in the vector store: its status is {entry.status}")
+    return await asyncio.to_thread(assistant.library.files.text, base, file)
 
 
 async def _base(assistant: Assistant, store: str) -> str:

@@ -127,6 +127,12 @@ class NewAttributes(BaseModel):
     attributes: Attributes | None
 
 
+class SwitchedPassage(BaseModel):
+    """Whether searches shall leave a passage out."""
+
+    switched_off: bool
+
+
 class _Expiring(BaseModel):
     expires_after: Any = None
 

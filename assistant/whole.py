@@ -68,17 +68,17 @@ def read(
 ) -> tuple[list[Passage], int]:
     """Return the passages of the documents that `question` asks for, in order, and how many these documents have.
 
-    None of a question that does not ask so. `allowed`: the ids of the documents that may be read; None: all. Of more than
-    `MOST_READ` an even sample. Raises `UnknownBase`.
+    Those that are switched off are left out. None of a question that does not ask so. `allowed`: the ids of the documents
+    that may be read; None: all. Of more than `MOST_READ` an even sample. Raises `UnknownBase`.
     """
     documents = [document for document in library.documents(base) if allowed is None or document.id in allowed]
     names = set(asked_for(question, [document.name for document in documents], alone))
     documents = [document for document in documents if document.name in names]
-    total = sum(document.chunks for document in documents)
+    total = sum(document.chunks - document.switched_off for document in documents)
     found: list[Passage] = []
     for document in even(documents, MOST_READ):
         try:
-            own = library.passages(base, document.name)
+            own = [one for one in library.passages(base, document.name) if not one.switched_off]
         except UnknownDocument:  # removed since
             continue
         found += own if total <= MOST_READ else even(own, max(1, len(own) * MOST_READ // total))

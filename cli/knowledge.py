@@ -1,8 +1,8 @@
-"""`knowledge add|list|remove|search|verify|rebuild|backup|restore`: the knowledge bases of a data folder, from a terminal.
+"""`knowledge add|list|remove|passages|search|verify|rebuild|backup|restore`: the knowledge bases of a data folder.
 
-Finds the data folder as the server does (flag, environment, --config), and works on it directly while no server has it;
-`verify` and `backup` also while one has. Exit status: 0 done, 1 something could not be done or is not as it should be, 2
-the line is wrong, 3 another process has the data folder, 4 it cannot be used.
+For a terminal. Finds the data folder as the server does (flag, environment, --config), and works on it directly while no
+server has it; `verify` and `backup` also while one has. Exit status: 0 done, 1 something could not be done or is not as it
+should be, 2 the line is wrong, 3 another process has the data folder, 4 it cannot be used.
 """
 
 import argparse
@@ -62,6 +62,10 @@ def _line(program: str) -> argparse.ArgumentParser:
     add.add_argument("--create", action="store_true", help="make the knowledge base, if there is none of this name")
     command("list", "list the knowledge bases, or the documents of one (--base)")
     command("remove", "remove documents").add_argument("names", metavar="NAME", nargs="+", help="name of a document")
+    passages = command("passages", "list the passages of a document, switch some off or on")
+    passages.add_argument("name", metavar="NAME", help="name of a document")
+    for flag, what in (("--off", "numbers of passages that no search shall find"), ("--on", "... that shall be found again")):
+        passages.add_argument(flag, metavar="NUMBER", type=int, nargs="+", default=[], help=what)
     search = command("search", "show the passages that tell most about a question")
     search.add_argument("query", metavar="QUERY")
     search.add_argument("--top-k", metavar="NUMBER", type=int, default=5, help="passages (default: 5)")

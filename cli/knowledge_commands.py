@@ -94,6 +94,25 @@ def remove(given: argparse.Namespace, settings: ServerSettings) -> int:
     return int(bool(unknown))
 
 
+def passages(given: argparse.Namespace, settings: ServerSettings) -> int:
+    """List the passages of a document, when those that are named are switched off or on."""
+    base = given.base or DEFAULT
+    with _opened(settings) as library:
+        held = library.passages(base, given.name)
+        if wrong := sorted({number for number in (*given.off, *given.on) if not 1 <= number <= len(held)}):
+            raise KnowledgeError(f"{given.name!r} has the passages 1 to {len(held)}, not {', '.join(map(str, wrong))}")
+        for numbers, off in ((given.off, True), (given.on, False)):
+            if numbers:
+                library.switch_passages(base, given.name, [held[number - 1].chunk_id for number in numbers], off)
+        found = library.passages(base, given.name)
+    rows = [{"number": number, **asdict(passage)} for number, passage in enumerate(found, 1)]
+    lines = [
+        f"{row['number']}{'  switched off' * row['switched_off']}  {row['tokens']} tokens\n{row['text']}\n" for row in rows
+    ]
+    _tell(given, {"base": base, "name": given.name, "passages": rows}, lines)
+    return 0
+
+
 def search(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Print the best passages."""
     with _opened(settings, load=True) as library:
@@ -193,6 +212,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, ServerSettings], int]] = {
     "add": add,
     "list": show,
     "remove": remove,
+    "passages": passages,
     "search": search,
     "verify": verify,
     "rebuild": rebuild,

@@ -125,7 +125,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document as search returns it; `score` in [0, 1], higher is better."""
+    """A piece of a document as search returns it; `score` in [0, 1], higher is better.
+
+    `switched_off`: it stays with its document, but no search finds it.
+    """
 
     chunk_id: int
     text: str
@@ -134,11 +137,15 @@ class Passage:
     score: float
     scores: Mapping[str, float] = field(default_factory=dict)
     tokens: int = 0
+    switched_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that is in a knowledge base, whole; sizes in bytes, characters and chunks; time in Unix seconds."""
+    """A document that is in a knowledge base, whole; sizes in bytes, characters and chunks; time in Unix seconds.
+
+    `switched_off`: how many of its chunks no search finds.
+    """
 
     id: int
     base: str
@@ -151,6 +158,7 @@ class Document:
     version: int
     added: float
     warnings: tuple[str, ...] = ()
+    switched_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,8 @@ def find(connection: sqlite3.Connection, number: int, name: str) -> Document | N
 
 
 def _document(row: tuple[Any, ...]) -> Document:
-    *facts, warnings, _ = row
-    return Document(*facts, warnings=tuple(json.loads(warnings)))  # type: ignore[misc]  # the last of the star
+    *facts, warnings, switched_off, _ = row
+    return Document(*facts, warnings=tuple(json.loads(warnings)), switched_off=switched_off)  # type: ignore[misc]  # the star's last
 
 
 def get(connection: sqlite3.Connection, number: int, name: str) -> Document:
@@ -182,46 +182,70 @@ def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> froze
 
 
 def chunk_ids(connection: sqlite3.Connection, number: int) -> set[int]:
-    """Return the ids of all chunks of a base."""
+    """Return the ids of all chunks of a base that are not switched off: what its index holds."""
     query = "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.base_id = ?"
-    return {chunk for (chunk,) in connection.execute(query, (number,))}
+    return {chunk for (chunk,) in connection.execute(query, (number,))} - switched_off(connection, number)
+
+
+def switched_off(connection: sqlite3.Connection, number: int) -> frozenset[int]:
+    """Return the ids of the chunks of a base that are switched off."""
+    query = "SELECT c.id FROM documents d JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ? AND c.switched_off"
+    return frozenset(chunk for (chunk,) in connection.execute(query, (number,)))
+
+
+def switch(connection: sqlite3.Connection, document_id: int, chunks: Iterable[int], off: bool) -> tuple[int, ...]:
+    """Switch chunks of a document off or on, and return the ids, in order, of those that were not so already.
+
+    Raises `UnknownDocument` when one of them is not the document's, or not any more.
+    """
+    wanted = json.dumps(sorted(set(chunks)))
+    query = "SELECT id, switched_off FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND document_id = ? ORDER BY id"
+    found = connection.execute(query, (wanted, document_id)).fetchall()
+    if len(found) != len(set(chunks)):
+        raise UnknownDocument("this passage is not in the document (any more): it was cut again, or removed")
+    changed = tuple(chunk for chunk, before in found if bool(before) != off)
+    query = "UPDATE chunks SET switched_off = ? WHERE id IN (SELECT value FROM json_each(?))"
+    connection.execute(query, (off, json.dumps(changed)))
+    return changed
 
 
 def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
-    """Return the vectors of those of these chunks that still exist."""
-    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
+    """Return the vectors of those of these chunks that still exist and are not switched off."""
+    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
     rows = connection.execute(query, (json.dumps(list(chunks)),))
     return {number: np.frombuffer(vector, dtype=np.float16).astype(np.float32) for number, vector in rows}
 
 
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
-    """Return all passages of a document in order, with score 0."""
+    """Return all passages of a document in order, with score 0, those that are switched off among them."""
     rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))
     return [_passage(row, {}) for row in rows]
 
 
 def fetch(connection: sqlite3.Connection, scores: Mapping[int, Mapping[str, float]]) -> list[Passage]:
-    """Return the passages of these ids that still exist, in the given order; their score is the one named "score"."""
-    rows = connection.execute(
-        "SELECT * FROM passage_rows WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(scores)),)
-    )
+    """Return the passages of these ids that exist and are not switched off, in the given order; their score is "score"."""
+    query = "SELECT * FROM passage_rows WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
+    rows = connection.execute(query, (json.dumps(list(scores)),))
     found = {row[0]: _passage(row, scores[row[0]]) for row in rows}
     return [found[number] for number in scores if number in found]
 
 
 def _passage(
-    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int, str], scores: Mapping[str, float]
+    row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int, str, int], scores: Mapping[str, float]
 ) -> Passage:
-    number, text, base, document_id, name, page, headings, first, last, count, file = row
+    number, text, base, document_id, name, page, headings, first, last, count, file, off = row
     where = Locator(page, tuple(json.loads(headings)), first, last)
     parts = {name: value for name, value in scores.items() if name != "score"}
-    return Passage(number, text, Source(base, document_id, name, file), where, scores.get("score", 0.0), parts, count)
+    source = Source(base, document_id, name, file)
+    return Passage(number, text, source, where, scores.get("score", 0.0), parts, count, bool(off))
 
 
 def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
-    """Yield ids and vectors of the chunks of a base, some thousands at a time."""
+    """Yield ids and vectors of the chunks of a base that are not switched off, some thousands at a time."""
     cursor = connection.execute(
-        "SELECT c.id, c.vector FROM documents d JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ?", (number,)
+        "SELECT c.id, c.vector FROM documents d JOIN chunks c ON c.document_id = d.id"
+        " WHERE d.base_id = ? AND NOT c.switched_off",
+        (number,),
     )
     while rows := cursor.fetchmany(ROWS):
         ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
@@ -231,8 +255,8 @@ def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.N
 def stamps(connection: sqlite3.Connection, number: int) -> dict[int, tuple[str, float, int, int, int]]:
     """Return of each document in a base what changes whenever its chunks do: hash, time, chunks, first and last id.
 
-    Chunks are written once and never changed, so documents of equal stamps have equal chunks. Within a document the ids
-    follow one another.
+    Chunks are written once and never changed but for being switched off, which `switched_off` tells; so documents of equal
+    stamps have equal chunks. Within a document the ids follow one another.
     """
     rows = connection.execute(
         "SELECT d.id, d.sha256, d.added, count(c.id), coalesce(min(c.id), 0), coalesce(max(c.id), -1) FROM documents d"
@@ -243,9 +267,11 @@ def stamps(connection: sqlite3.Connection, number: int) -> dict[int, tuple[str, 
 
 
 def vectors_from(connection: sqlite3.Connection, chunks: Sequence[int]) -> npt.NDArray[np.float16]:
-    """Return the vectors of chunks in the order of their ids, shape (chunks, dimension)."""
+    """Return the vectors of chunks in the order of their ids, shape (chunks, dimension); (0, 0) of none."""
     query = "SELECT vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
     rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
+    if not rows:
+        return np.empty((0, 0), dtype=np.float16)
     return np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float16).reshape(len(rows), -1)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING
 
 from knowledge import catalog, entry_rows, file_rows, jobs, names
-from knowledge.base import KnowledgeError, Passage, TooLarge
+from knowledge.base import KnowledgeError, Passage, TooLarge, UnknownDocument
 from knowledge.file_base import Batch, Cut, Entry, File, Part, Value, Window, Wish
 from knowledge.ingest import Ingest
 from knowledge.loaders import target_for
@@ -206,12 +206,26 @@ class Files:
         return self.batch(base, batch)
 
     def text(self, base: str, file: str) -> list[Passage]:
-        """Return the passages of a file in a base; none while it is not there yet."""
+        """Return the passages of a file in a base, those that are switched off too; none while it is not there yet."""
         with self._store.read() as connection:
             number = catalog.base_id(connection, names.same(base))
             entry_rows.entry(connection, number, file)
             found = catalog.of_file(connection, number, file_rows.file_number(connection, file))
             return catalog.passages(connection, found.id) if found else []
+
+    def switch_passage(self, base: str, file: str, passage: int, off: bool) -> Passage:
+        """Switch a passage of a file in a base off, so that no search finds it, or on again, and return it.
+
+        Raises `UnknownBase`, `UnknownDocument`.
+        """
+        with self._store.read() as connection:
+            number = catalog.base_id(connection, names.same(base))
+            document = entry_rows.entry(connection, number, file).document
+        self._shelf.switch_passages(number, document, [passage], off)
+        found = next((one for one in self.text(base, file) if one.chunk_id == passage), None)
+        if found is None:
+            raise UnknownDocument("this passage is not in the document any more: it was cut again, or removed")
+        return found
 
     def of_documents(self, documents: Collection[int]) -> dict[int, Entry]:
         """Return the entries of documents by the documents' ids; what is gone is left out."""

@@ -7,6 +7,7 @@ harm either. Which lock is held meanwhile, the caller knows.
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from knowledge import catalog, index_file, term_rows
@@ -23,51 +24,65 @@ PART = 10
 Stamps = dict[int, tuple[str, float, int, int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What an index holds: the stamps of documents, without those of their chunks that are switched `off`."""
+
+    stamps: Stamps = field(default_factory=dict)
+    off: frozenset[int] = frozenset()
+
+    @property
+    def chunks(self) -> int:
+        return sum(count for _, _, count, _, _ in self.stamps.values()) - len(self.off)
+
+
 class IndexCache:
     """Files of indexes in a folder, by the id of the base."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._kept: dict[int, Stamps] = {}
+        self._kept: dict[int, _Held] = {}
 
     def fill(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Make the index what the database says of the base; raises what `Index.rebuild` raises."""
-        stamps = catalog.stamps(connection, base_id)
-        before = self._restored(index, base_id, embedder) if _chunks(stamps) >= WORTH else {}
-        change = _change(before, stamps)
-        if _serves(before, stamps, change):
+        now = _held(connection, base_id)
+        before = self._restored(index, base_id, embedder) if now.chunks >= WORTH else _Held()
+        change = _change(before, now)
+        if _serves(before, now, change):
             self._kept[base_id] = before
             if change.gone or change.came:
                 vectors = catalog.vectors_from(connection, change.came)
                 index.swap(change.gone, change.came, vectors, term_rows.of_chunks(connection, change.came))
         else:
-            self._kept[base_id] = {}
+            self._kept[base_id] = _Held()
             index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
 
-    def _restored(self, index: Index, base_id: int, embedder: str) -> Stamps:
-        """Fill the index from its file; returns the stamps of what is in it, none where the file does not serve."""
+    def _restored(self, index: Index, base_id: int, embedder: str) -> _Held:
+        """Fill the index from its file; returns what is in it, nothing where the file does not serve."""
         content = index_file.read(self._path(base_id))
         if content is None or content.facts["embedder"] != embedder:
-            return {}
+            return _Held()
         stamps: Stamps = {row[0]: tuple(row[1:]) for row in content.facts["documents"]}
+        off = frozenset(content.facts.get("switched_off", ()))  # files from before there was this have none
         try:
             index.restore(content.arrays)
         except Exception:  # what FAISS or numpy say of numbers that do not fit: the database has better ones
             index_file.drop(self._path(base_id))
-            return {}
-        return stamps
+            return _Held()
+        return _Held(stamps, off)
 
     def keep(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Write the file of an index that is what the database says, where that saves the next start enough."""
-        stamps = catalog.stamps(connection, base_id)
-        change = _change(self._kept.get(base_id, {}), stamps)
-        if _chunks(stamps) < WORTH or PART * (len(change.came) + len(change.gone)) < _chunks(stamps):
+        now = _held(connection, base_id)
+        change = _change(self._kept.get(base_id, _Held()), now)
+        if now.chunks < WORTH or PART * (len(change.came) + len(change.gone)) < now.chunks:
             return
-        if index.size != _chunks(stamps):
+        if index.size != now.chunks:
             return
-        facts = {"embedder": embedder, "documents": [[number, *stamp] for number, stamp in stamps.items()]}
+        documents = [[number, *stamp] for number, stamp in now.stamps.items()]
+        facts = {"embedder": embedder, "documents": documents, "switched_off": sorted(now.off)}
         index_file.write(self._path(base_id), Content(facts, index.arrays()))
-        self._kept[base_id] = stamps
+        self._kept[base_id] = now
 
     def drop(self, base_id: int) -> None:
         """Forget the file of a base that is gone, or whose rows are made anew in place."""
@@ -78,26 +93,24 @@ class IndexCache:
         return self._folder / f"{base_id}.index"
 
 
-def _chunks(stamps: Stamps) -> int:
-    return sum(count for _, _, count, _, _ in stamps.values())
+def _held(connection: sqlite3.Connection, base_id: int) -> _Held:
+    return _Held(catalog.stamps(connection, base_id), catalog.switched_off(connection, base_id))
 
 
-def _change(before: Stamps, now: Stamps) -> Change:
+def _change(before: _Held, now: _Held) -> Change:
     """Return the ids of chunks that are gone and that came, in order."""
-    gone = [stamp for number, stamp in before.items() if now.get(number) != stamp]
-    came = [stamp for number, stamp in now.items() if before.get(number) != stamp]
-    return Change(_ids(gone), _ids(came))
+    gone = set(_ids(stamp for number, stamp in before.stamps.items() if now.stamps.get(number) != stamp))
+    came = set(_ids(stamp for number, stamp in now.stamps.items() if before.stamps.get(number) != stamp))
+    came |= before.off - gone
+    return Change(tuple(sorted(gone | now.off - before.off - came)), tuple(sorted(came - now.off)))
 
 
-def _ids(stamps: Iterable[tuple[str, float, int, int, int]]) -> tuple[int, ...]:
-    return tuple(number for first, last in sorted(stamp[3:] for stamp in stamps) for number in range(first, last + 1))
+def _ids(stamps: Iterable[tuple[str, float, int, int, int]]) -> Iterable[int]:
+    return (number for *_, first, last in stamps for number in range(first, last + 1))
 
 
-def _serves(before: Stamps, now: Stamps, change: Change) -> bool:
-    """Return whether reading the change only is right, and less work: what came must follow what stays."""
-    if not before or 2 * len(change.came) > _chunks(now):
+def _serves(before: _Held, now: _Held, change: Change) -> bool:
+    """Return whether reading the change only is right, and less work."""
+    if not before.stamps or 2 * len(change.came) > now.chunks:
         return False
-    if any(count != last - first + 1 for *_, count, first, last in now.values()):
-        return False
-    last = max((stamp[4] for number, stamp in now.items() if before.get(number) == stamp), default=0)
-    return not change.came or change.came[0] > last
+    return all(count == last - first + 1 for *_, count, first, last in now.stamps.values())

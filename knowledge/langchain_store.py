@@ -92,10 +92,11 @@ class LibraryVectorStore(VectorStore):
         return None
 
     def _whole(self, name: str) -> Document:
+        """Return a document as it came in; one whose passages are not all to be found, without those."""
         passages = self._library.passages(self._base, name)
-        document = self._documents(passages[:1])[0]
-        if document.id == name:
-            document.page_content = "\n\n".join(passage.text for passage in passages)
+        document, found = self._documents(passages[:1])[0], [one for one in passages if not one.switched_off]
+        if document.id == name or len(found) < len(passages):
+            document.page_content = "\n\n".join(passage.text for passage in found)
         else:
             document.page_content = self._library.original(self._base, name).decode()
         return document

@@ -104,7 +104,7 @@ class Lexical:
         self._count()
 
     def add(self, ids: Sequence[int], packed: Sequence[bytes]) -> None:
-        """Take in passages, whose ids are in order and higher than any before."""
+        """Take in passages, whose ids are in order and not there yet."""
         if not ids:
             return
         self._segments.append(_of(ids, packed))
@@ -193,7 +193,10 @@ def _merged(segments: Sequence[_Segment]) -> _Segment:
         keys.append(np.repeat(segment.keys, np.diff(segment.starts))[kept])
         counts.append(segment.counts[kept])
         before += len(ids[-1])
-    return _sorted(np.concatenate(ids), np.concatenate(rows), np.concatenate(keys), np.concatenate(counts))
+    order = np.argsort(np.concatenate(ids))  # a passage that is switched on again comes after later ones
+    place = np.empty(before, dtype=np.int32)
+    place[order] = np.arange(before, dtype=np.int32)
+    return _sorted(np.concatenate(ids)[order], place[np.concatenate(rows)], np.concatenate(keys), np.concatenate(counts))
 
 
 def _sorted(

@@ -329,10 +329,17 @@ class Library:
         self._ingest.stop(self._shelf.remove(self._base(base), names.same(name)))
 
     def passages(self, base: str, name: str) -> list[Passage]:
-        """Return all passages of a document in order, with score 0."""
+        """Return all passages of a document in order, with score 0, those that are switched off among them."""
         with self._store.read() as connection:
             document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
             return catalog.passages(connection, document.id)
+
+    def switch_passages(self, base: str, name: str, passages: Sequence[int], off: bool) -> None:
+        """Switch passages (chunk ids) of a document off or on: when this returns, no search finds those that are off.
+
+        They stay so over restarts and rebuilds, until the document is replaced. Raises `UnknownBase`, `UnknownDocument`.
+        """
+        self._shelf.switch_passages(self._base(base), names.same(name), passages, off)
 
     def original(self, base: str, name: str) -> bytes:
         """Return the bytes of a document as they were uploaded."""

@@ -178,5 +178,20 @@ CREATE VIEW entry_rows AS
     LEFT JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE file_id = e.file_id AND base_id = e.base_id);
 """
 
-STEPS = (FIRST, FILES, term_rows.SCHEMA, vector_rows.SCHEMA)
+SWITCHED_OFF = """
+ALTER TABLE chunks ADD COLUMN switched_off INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX chunks_switched_off ON chunks(document_id) WHERE switched_off;
+DROP VIEW document_rows;
+CREATE VIEW document_rows AS
+    SELECT d.id, b.name AS base, d.name, d.sha256, d.size, d.characters, d.chunks, d.pages, d.version, d.added,
+        d.warnings, (SELECT count(*) FROM chunks WHERE document_id = d.id AND switched_off) AS switched_off, d.base_id
+    FROM documents d JOIN bases b ON b.id = d.base_id;
+DROP VIEW passage_rows;
+CREATE VIEW passage_rows AS
+    SELECT c.id, c.text, b.name AS base, c.document_id, d.name, c.page, c.headings, c.first_line, c.last_line, c.tokens,
+        f.token, c.switched_off
+    FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b ON b.id = d.base_id JOIN files f ON f.id = d.file_id;
+"""
+
+STEPS = (FIRST, FILES, term_rows.SCHEMA, vector_rows.SCHEMA, SWITCHED_OFF)
 """Step n brings a file to version n, from 1."""

@@ -173,6 +173,23 @@ class Shelf:
             self._fault("index_add")
         self._forget(change.hashes)
 
+    def switch_passages(self, base_id: int, name: str, chunks: Sequence[int], off: bool) -> None:
+        """Switch passages of a document off, so that no search finds them, or on again; raises `UnknownDocument`."""
+        index = self._indexes.of(base_id)
+        with ExitStack() as held:
+            with self._store.write() as connection:
+                changed = catalog.switch(connection, catalog.get(connection, base_id, name).id, chunks, off)
+                gone, came = (changed, ()) if off else ((), changed)
+                vectors, packed = catalog.vectors_from(connection, came), term_rows.of_chunks(connection, came)
+                self._fault("off_rows")
+                held.enter_context(index.lock)
+            self._fault("off_commit")
+            try:
+                index.swap(gone, came, vectors, packed)
+            except Exception:  # as in `put`
+                self.rebuild(base_id)
+            self._fault("off_index")
+
     def remove(self, base_id: int, name: str) -> set[int]:
         """Remove a document and all jobs of its name, so that nothing brings it back; returns the numbers of the jobs.
 

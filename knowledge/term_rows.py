@@ -25,10 +25,10 @@ def put(connection: sqlite3.Connection, ids: Sequence[int], packed: Sequence[byt
 
 
 def batches(connection: sqlite3.Connection, base_id: int) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Yield ids, in order, and packed terms of the chunks of a base, some thousands at a time."""
+    """Yield ids, in order, and packed terms of the chunks of a base that are not switched off, some thousands at a time."""
     cursor = connection.execute(
         "SELECT t.chunk_id, t.terms FROM chunk_terms t JOIN chunks c ON c.id = t.chunk_id"
-        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ? ORDER BY t.chunk_id",
+        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ? AND NOT c.switched_off ORDER BY t.chunk_id",
         (base_id,),
     )
     while rows := cursor.fetchmany(ROWS):

@@ -16,11 +16,11 @@ import gradio as gr
 from api.errors import sentence
 from api.json_body import LONGEST_TEXT
 from assistant.assistant import Assistant, Mode, Question
-from assistant.errors import RunError, Stopping, TooManyOfOne, TooManyRuns, UnknownRun, WaitedTooLong
+from assistant.errors import UnknownRun
 from assistant.run import Run
 from generation.base import Message, ModelNotReady, Sampling
 from knowledge.base import EmptyBase, KnowledgeError
-from webui import sources, talk
+from webui import refusals, sources, talk
 from webui.drawer import Drawer
 from webui.followers import Followers
 from webui.talk import Turn
@@ -225,7 +225,7 @@ class Conversation:
                     kept = [*kept[:-1], turn]
                     yield (gr.skip(), gr.skip(), self._messages(kept), *(gr.skip() for _ in range(3)))
             if not self._followers.let_go(run.id):
-                error = self._said(run.error) if run.error is not None else ""
+                error = refusals.said(run.error, self._texts) if run.error is not None else ""
                 yield self._view([*kept[:-1], talk.updated(kept[-1], run, error, self._texts)], run, keep_text=True)
 
     async def _resume(self, kept: list[Turn]) -> AsyncGenerator[View, None]:
@@ -289,17 +289,7 @@ class Conversation:
             return self._texts.empty_base.format(base)
         if isinstance(error, ModelNotReady) and self._assistant.engine.state.phase == "none":
             return self._texts.no_model
-        return self._said(error)
-
-    def _said(self, error: Exception) -> str:
-        """Return the sentence of `error`, in the page's language where it is one of the runs'."""
-        known: dict[type[RunError], str] = {
-            TooManyOfOne: self._texts.too_many_of_yours,
-            TooManyRuns: self._texts.server_full,
-            WaitedTooLong: self._texts.waited_too_long,
-            Stopping: self._texts.stopping,
-        }
-        return next((text for kind, text in known.items() if isinstance(error, kind)), sentence(error))
+        return refusals.said(error, self._texts)
 
 
 def _who(request: gr.Request) -> str:

@@ -77,10 +77,15 @@ def _job(job: Job, texts: Texts) -> str:
 def _document(document: Document, job: Job | None, texts: Texts) -> str:
     stage: Stage = "skipped" if job is not None and job.stage == "skipped" else "ready"
     words = f'<span class="good">{flat(texts.stages[stage])}</span>'
-    words += "".join(f'<div class="muted">{flat(warning)}</div>' for warning in document.warnings)
+    words += "".join(_below(warning) for warning in document.warnings)
     seconds = _seconds(job.seconds) if job is not None and job.stage == "ready" else ""
     acts = link("passages", document.id, texts.passages_link) + link("delete", document.id, texts.delete)
-    return _row(document.name, words, f"{document.chunks:,}", seconds, acts)
+    off = texts.switched_off_count.format(f"{document.switched_off:,}") if document.switched_off else ""
+    return _row(document.name, words, f"{document.chunks:,}{_below(off)}", seconds, acts)
+
+
+def _below(text: str) -> str:
+    return f'<div class="muted">{flat(text)}</div>' if text else ""
 
 
 def _refused(file: Refused, texts: Texts) -> str:

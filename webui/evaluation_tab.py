@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from api.errors import sentence
+from assistant.assistant import Assistant
 from knowledge.base import KnowledgeError, Passage
 from knowledge.evaluation import DEEPEST, BadQuestion, Question, evaluate
-from knowledge.library import Library
 from knowledge.question_files import RunOf, rows_of
 from knowledge.ranking import Mode
 from webui import evaluation
-from webui.actions import parsed
+from webui.actions import Door, parsed
+from webui.drafting_panel import DraftingPanel
 from webui.markup import note
 from webui.texts.base import Texts
 
@@ -24,9 +25,10 @@ TICK_SECONDS = 0.2
 class EvaluationTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, texts: Texts) -> None:
-        self._library, self._texts = library, texts
-        self._files = library.question_files
+    def __init__(self, assistant: Assistant, texts: Texts) -> None:
+        self._library, self._texts = assistant.library, texts
+        self._files = self._library.question_files
+        self._drafting = DraftingPanel(assistant, texts)
 
     def place(self) -> None:
         """Place the tab."""
@@ -44,6 +46,7 @@ class EvaluationTab:
                 texts.from_file, file_types=[".csv", ".jsonl"], elem_id="evaluate-upload", min_width=170, **plain
             )
         self.told = gr.Markdown("", elem_id="evaluate-told", elem_classes="quiet", latex_delimiters=[])
+        self._drafting.place()
         with gr.Row(elem_classes="runs"):
             run: dict[str, Any] = {"filterable": False, "visible": False, "min_width": 300}
             self.one = gr.Dropdown([], label=texts.run_one, elem_id="run-one", **run)
@@ -51,7 +54,7 @@ class EvaluationTab:
         self.figures = gr.Markdown("", elem_id="figures", latex_delimiters=[])
         self.rows = gr.Markdown("", elem_id="questions", latex_delimiters=[])
 
-    def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button, tab: gr.Tab) -> None:
+    def wire(self, base: gr.Dropdown, door: Door, tab: gr.Tab) -> None:
         """Connect the tab to the choice of a base and to the links of the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         questions, runs = [self.start, self.rows], [self.one, self.other, self.figures]
@@ -61,7 +64,8 @@ class EvaluationTab:
         # One evaluation at a time: it takes a core for as long as it lasts.
         self.start.click(self._run, [base, self.modes], [self.told, self.start, *runs], concurrency_limit=1, **quiet)
         gr.on([self.one.input, self.other.input], self._compare, [base, self.one, self.other], self.figures, **many)
-        go.click(self._act, [act, base], questions, **many)
+        door.go.click(self._act, [door.act, base], questions, **many)
+        self._drafting.wire(base, tab, questions, self._questions)
 
     # -- what they do ---------------------------------------------------------------------------------------------
 

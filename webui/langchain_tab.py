@@ -11,11 +11,11 @@ import gradio as gr
 
 from api.errors import sentence
 from api.settings import ServerSettings
+from assistant.assistant import Assistant
 from knowledge.base import BaseInfo, KnowledgeError
-from knowledge.library import Library
 from knowledge.loaders import LOADERS, formats
 from knowledge.rebuild import Rebuild
-from webui import documents, rebuilding
+from webui import actions, documents, rebuilding
 from webui.actions import link, parsed
 from webui.admission import Admission
 from webui.backup_panel import BackupPanel
@@ -34,11 +34,13 @@ TICK_SECONDS = 0.7
 class LangChainTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, library: Library, settings: ServerSettings, admission: Admission, texts: Texts) -> None:
+    def __init__(self, assistant: Assistant, settings: ServerSettings, admission: Admission, texts: Texts) -> None:
+        library = assistant.library
         self._library, self._settings, self._texts = library, settings, texts
+        self._doors = actions.doors()
         self._passages = PassagesTab(library, texts)
         self._retrieval = RetrievalTab(library, settings, texts)
-        self._evaluation = EvaluationTab(library, texts)
+        self._evaluation = EvaluationTab(assistant, texts)
         self._backup = BackupPanel(library, admission, texts)
 
     def place(self, conversation: Conversation, drawer: Drawer, bases: list[str]) -> None:
@@ -48,8 +50,8 @@ class LangChainTab:
             with gr.Column(scale=5, elem_classes="bench"):
                 self._place_bases(bases)
                 self._place_tabs()
-                self.act = gr.Textbox(visible="hidden", elem_id="act")
-                self.go = gr.Button(visible="hidden", elem_id="act-go")
+                for door in self._doors.values():
+                    door.place()
             with gr.Column(scale=3, min_width=340, elem_classes="side beside"):
                 with gr.Row(elem_classes="title"):
                     gr.Markdown(f"## {texts.ask_heading}")
@@ -124,12 +126,12 @@ class LangChainTab:
         self.base.change(self._choose, self.base, [self._conversation.base, self.refused, *table], **quiet)
         self.new.click(lambda: (gr.update(visible=True), gr.update(visible=True)), None, [self.name, self.create], **quiet)
         gr.on([self.create.click, self.name.submit], self._create, self.name, [self.name, self.create, *choices], **quiet)
-        self.go.click(self._act, [self.act, *scope], [*table, *choices], **quiet)
-        self.go.click(self._show_passages, self.act, self.tabs, **quiet)
+        door = self._doors[actions.DOCUMENTS]
+        door.go.click(self._act, [door.act, *scope], [*table, *choices], **quiet)
         self._backup.wire(page)
-        self._passages.wire(self.base, self.act, self.go, self._passages_tab)
-        self._retrieval.wire(self.base, self.act, self.go)
-        self._evaluation.wire(self.base, self.act, self.go, self._evaluation_tab)
+        self._passages.wire(self.base, self._doors["passages"], self._passages_tab, self.tabs)
+        self._retrieval.wire(self.base, self._doors["try"])
+        self._evaluation.wire(self.base, self._doors["evaluate"], self._evaluation_tab)
         page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
         # Documents may have come by another way since: the sample document from the chat, files over the API.
         shown.select(self._table, scope, table, **quiet)
@@ -210,9 +212,6 @@ class LangChainTab:
             except KnowledgeError as error:
                 gr.Warning(sentence(error))
         return (*self._table(base, refused), *(gr.skip() for _ in range(2 + self._elsewhere)))
-
-    def _show_passages(self, act: str) -> Any:
-        return gr.Tabs(selected="passages") if parsed(act)[0] == "passages" else gr.skip()
 
     def _drop(self, base: str) -> tuple[Any, ...]:
         try:

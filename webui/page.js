@@ -9,7 +9,11 @@
 
   document.addEventListener("click", (event) => {
     const cite = event.target.closest('a.cite[href^="#"]');
-    if (cite) { event.preventDefault(); return appeared(cite.getAttribute("href").slice(1), (card) => { light(card); SOURCE.open(card); }); }
+    if (cite) {
+      event.preventDefault();
+      const id = cite.getAttribute("href").slice(1);
+      return appeared(() => document.getElementById(id), (card) => { light(card); SOURCE.open(card); });
+    }
     const card = event.target.closest(".card");
     if (card && card.querySelector("a.open") && !event.target.closest("a:not(.open), button") && !String(getSelection())) {
       event.preventDefault();
@@ -22,10 +26,14 @@
     event.preventDefault();
     const [verb, id] = act.getAttribute("href").slice(5).split("/");
     if (verb in WORDS.confirm && !window.confirm(WORDS.confirm[verb])) return;
-    const field = document.querySelector("#act textarea, #act input");
+    const tab = WORDS.doors[verb] || "documents";
+    const field = document.querySelector(`#act-${tab} textarea, #act-${tab} input`);
     field.value = `${verb}/${id}/${Date.now()}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    setTimeout(() => document.getElementById("act-go").click(), 30);
+    setTimeout(() => document.getElementById(`go-${tab}`).click(), 30);
+    // The list is drawn anew; whoever came by keyboard stands on the link that undoes this.
+    const undo = { off: "on", on: "off" }[verb];
+    if (undo) appeared(() => document.querySelector(`a.act[href="#act/${undo}/${id}"]`), (link) => link.focus());
   });
 
   // A citation lights up its card. Not by :target, which would put every click into the browser's history.
@@ -37,10 +45,10 @@
   }
 
   // The cards of an earlier answer come when it is chosen, which the click on its citation does.
-  function appeared(id, then) {
-    const found = document.getElementById(id);
+  function appeared(find, then) {
+    const found = find();
     if (found) return then(found);
-    const watch = new MutationObserver(() => { const card = document.getElementById(id); if (card) { watch.disconnect(); then(card); } });
+    const watch = new MutationObserver(() => { const now = find(); if (now) { watch.disconnect(); then(now); } });
     watch.observe(document.body, { childList: true, subtree: true });
     setTimeout(() => watch.disconnect(), 5000);
   }

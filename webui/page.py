@@ -10,7 +10,7 @@ from api.administrators import Administrators
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from assistant.switch import ModelSwitch
-from webui import chat_api, chat_tab
+from webui import actions, chat_api, chat_tab
 from webui.admission import Admission
 from webui.conversation import Conversation
 from webui.drawer import Drawer
@@ -43,7 +43,7 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
             with gr.Tab(texts.chat, id="chat", render_children=True):
                 chat_tab.place(chat, drawer, bases, texts)
             with gr.Tab("LangChain", id="langchain", render_children=True) as shown:
-                tab = LangChainTab(assistant.library, settings, admission, texts)
+                tab = LangChainTab(assistant, settings, admission, texts)
                 tab.place(beside, drawer, bases)
         tab.wire(page, shown, [chat.base])
         drawer.wire(page)
@@ -81,6 +81,7 @@ def head(texts: Texts, root_path: str) -> str:
             "line": texts.line,
             "close": texts.close,
         },
+        "doors": dict(actions.TABS),
         "confirm": {"delete": texts.confirm_delete, "drop": texts.confirm_delete_base},
         "keys": texts.keys,
         "shortcuts": texts.shortcuts,

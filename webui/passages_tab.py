@@ -1,14 +1,15 @@
-"""The tab of passages: what a document was cut into, in order, with tokens and what neighbours share. Reads only."""
+"""The tab of passages: what a document was cut into, in order, with tokens and what neighbours share; each can be off."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from api.errors import sentence
 from knowledge.base import KnowledgeError, Passage
 from knowledge.library import Library
 from webui import sources, talk
-from webui.actions import link, parsed
+from webui.actions import Door, link, parsed
 from webui.markup import flat, note
 from webui.texts.base import Texts
 
@@ -32,13 +33,13 @@ class PassagesTab:
         )
         self.rows = gr.Markdown(note(texts.no_passages, "quiet"), elem_id="passages", latex_delimiters=[])
 
-    def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button, tab: gr.Tab) -> None:
+    def wire(self, base: gr.Dropdown, door: Door, tab: gr.Tab, tabs: gr.Tabs) -> None:
         """Connect the tab to the choice of a base and to the links of the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         tab.select(self._choices, base, self.document, **quiet)
         base.change(self._other_base, base, [self.document, self.rows], **quiet)
         self.document.input(self._first, [base, self.document], self.rows, **quiet)
-        go.click(self._act, [act, base, self.document], [self.document, self.rows], **quiet)
+        door.go.click(self._act, [door.act, base, self.document], [tabs, self.document, self.rows], **quiet)
 
     def _choices(self, base: str) -> Any:
         # Without a value: a link that opens this tab has chosen the document, and this may come after it.
@@ -50,15 +51,27 @@ class PassagesTab:
     def _first(self, base: str, document: str | None) -> str:
         return self._listed(base, document, 0)
 
-    def _act(self, act: str, base: str, document: str | None) -> tuple[Any, Any]:
-        """Show the passages of a document, or another part of them: `passages/ID/nonce`, `part/NUMBER/nonce`."""
+    def _act(self, act: str, base: str, document: str | None) -> tuple[Any, Any, Any]:
+        """Show a document's passages (`passages/ID`), another part of them (`part/NUMBER`), switch one (`off/ID`, `on/ID`)."""
         verb, number = parsed(act)
-        if verb == "part" and number is not None:
-            return gr.skip(), self._listed(base, document, number)
-        if verb != "passages":
-            return gr.skip(), gr.skip()
+        if number is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        if verb == "part":
+            return gr.skip(), gr.skip(), self._listed(base, document, number)
+        if verb in ("off", "on"):
+            return gr.skip(), gr.skip(), self._switch(base, document, number, verb == "off")
         name = next((one.name for one in self._library.documents(base) if one.id == number), None)
-        return gr.update(choices=self._names(base), value=name), self._first(base, name)
+        return gr.Tabs(selected="passages"), gr.update(choices=self._names(base), value=name), self._first(base, name)
+
+    def _switch(self, base: str, document: str | None, chunk: int, off: bool) -> str:
+        """Switch a passage, and show the part that it is in."""
+        try:
+            self._library.switch_passages(base, document or "", [chunk], off)
+            numbers = [one.chunk_id for one in self._library.passages(base, document or "")]
+        except KnowledgeError as error:
+            gr.Warning(sentence(error))
+            return self._first(base, document)
+        return self._listed(base, document, numbers.index(chunk) // SHOWN)
 
     def _names(self, base: str) -> list[str]:
         try:
@@ -83,8 +96,11 @@ def listing(passages: Sequence[Passage], part: int, texts: Texts) -> str:
     begin, end = part * SHOWN, min((part + 1) * SHOWN, len(passages))
     tokens = [passage.tokens for passage in passages]
     facts = texts.passages_facts.format(f"{len(passages):,}", f"{sum(tokens) / len(tokens):.0f}", f"{max(tokens):,}")
+    off = sum(passage.switched_off for passage in passages)
+    facts += f" · {texts.switched_off_count.format(f'{off:,}')}" if off else ""
+    hint = note(texts.switched_off_hint, "quiet") if off else ""
     cards = [_card(at, passages[at], passages[at - 1] if at else None, texts) for at in range(begin, end)]
-    return f"{note(facts, 'quiet')}{''.join(cards)}{_pager(part, parts, begin, end, len(passages), texts)}"
+    return f"{note(facts, 'quiet')}{hint}{''.join(cards)}{_pager(part, parts, begin, end, len(passages), texts)}"
 
 
 def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> str:
@@ -94,7 +110,17 @@ def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> st
     marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(text[:shared])}</span>' if shared else ""
     title = sources.opener(shown, texts, sources.place(shown, texts) or flat(texts.open_short))
     body = f'<div class="passage whole">{marked}{flat(text[shared:])}</div>'
-    return sources.frame(at + 1, title, texts.tokens.format(passage.tokens), body, " chunk")
+    off = passage.switched_off
+    act = (f'<span class="state">{flat(texts.switched_off)}</span>' if off else "") + _act(at, passage, texts)
+    kind = " chunk off" if off else " chunk"
+    return sources.frame(at + 1, title, texts.tokens.format(passage.tokens), body, kind, act=act)
+
+
+def _act(at: int, passage: Passage, texts: Texts) -> str:
+    """Return the link that switches a passage off, or on again."""
+    if passage.switched_off:
+        return link("on", passage.chunk_id, texts.switch_on, texts.passage_number.format(at + 1))
+    return link("off", passage.chunk_id, texts.switch_off, texts.passage_number.format(at + 1))
 
 
 def _pager(part: int, parts: int, begin: int, end: int, count: int, texts: Texts) -> str:

@@ -14,7 +14,7 @@ from knowledge.library import Library
 from knowledge.ranking import Mode
 from knowledge.search import Found
 from webui import api_call, sources, talk
-from webui.actions import link, parsed
+from webui.actions import Door, link, parsed
 from webui.markup import bar, flat, note
 from webui.texts.base import Texts
 
@@ -50,14 +50,14 @@ class RetrievalTab:
         self.asked = gr.State(("", []))
         self.rows = gr.Markdown(note(texts.try_nothing, "quiet"), elem_id="found", latex_delimiters=[])
 
-    def wire(self, base: gr.Dropdown, act: gr.Textbox, go: gr.Button) -> None:
+    def wire(self, base: gr.Dropdown, door: Door) -> None:
         """Connect the tab to the choice of a base and to the links of the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         asked = [base, self.query, self.depth, self.least, self.mode]
         gr.on([self.search.click, self.query.submit], self._find, asked, [self.rows, self.asked], **quiet)
         gr.on([self.search.click, self.query.submit], self._as_call, asked, [self.call_frame, self.call], **quiet)
         base.change(lambda: ("", ("", [])), None, [self.rows, self.asked], **quiet)
-        go.click(self._keep, [act, base, self.asked, self.rows], self.rows, **quiet)
+        door.go.click(self._keep, [door.act, base, self.asked, self.rows], self.rows, **quiet)
 
     async def _find(self, base: str, query: str, depth: float, least: float, mode: Mode) -> tuple[str, tuple[str, list[str]]]:
         if not query.strip():

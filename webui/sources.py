@@ -88,13 +88,13 @@ def passage(text: str) -> str:
     return f'<div class="passage" tabindex="0">{flat(BLANK_LINES.sub(chr(10), text))}</div>'
 
 
-def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: str = "", mark: str = "") -> str:
-    """Return a card: `title` and `body` are HTML, `kind` further classes, `hint` what `score` means, `mark` the card's id."""
+def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: str = "", mark: str = "", act: str = "") -> str:
+    """Return a card: `title`, `act` and `body` are HTML, `kind` further classes, `hint` what `score` means, `mark` its id."""
     told = f' title="{flat(hint)}"' if hint else ""
     named = f' id="{flat(mark)}"' if mark else ""
     return (
         f'<div class="card{kind}"{named}><div class="head"><span class="cite">{number}</span><strong>{title}</strong>'
-        f'<span class="score"{told}>{flat(score)}</span></div>{body}</div>'
+        f'<span class="score"{told}>{flat(score)}</span>{act}</div>{body}</div>'
     )
 
 

@@ -328,6 +328,35 @@ def test_a_cancelled_batch_stays_out(client: OpenAI, store: VectorStore) -> None
         client.vector_stores.files.retrieve(gone[0], vector_store_id=store.id)
 
 
+def test_a_passage_is_switched_off_and_on(client: OpenAI, store: VectorStore) -> None:
+    tiger, star = add(client, store, "tiger.md", TIGER), add(client, store, "star.md", STAR)
+    place = f"/vector_stores/{store.id}/files/{tiger}/passages"
+    listed = client.get(place, cast_to=httpx.Response).json()["data"]
+    assert [one["switched_off"] for one in listed] == [False] * len(listed) and listed[0]["tokens"] > 0
+
+    def switch(file: str, passage: str, off: object) -> dict[str, object]:
+        path = f"/vector_stores/{store.id}/files/{file}/passages/{passage}"
+        made: dict[str, object] = client.post(path, body={"switched_off": off}, cast_to=httpx.Response).json()
+        return made
+
+    def found() -> set[str | None]:
+        return {one.file_id for one in client.vector_stores.search(store.id, query="tiger star cat", max_num_results=50)}
+
+    for one in listed:
+        assert switch(tiger, one["id"], True) == {**one, "switched_off": True}
+    assert found() == {star} and list(client.vector_stores.files.content(tiger, vector_store_id=store.id)) == []
+    assert [one["switched_off"] for one in client.get(place, cast_to=httpx.Response).json()["data"]] == [True] * len(listed)
+    for one in listed:
+        assert switch(tiger, one["id"], False) == one
+    assert found() == {tiger, star}
+    for file, passage in ((star, listed[0]["id"]), (tiger, "99999"), (tiger, "x"), (tiger, "9" * 40)):
+        with pytest.raises(openai.NotFoundError):
+            switch(file, passage, True)
+    for wrong in ("yes", 1, None):
+        with pytest.raises(openai.BadRequestError, match="switched_off"):
+            switch(tiger, listed[0]["id"], wrong)
+
+
 def test_what_is_refused(client: OpenAI, store: VectorStore) -> None:
     with pytest.raises(openai.APIStatusError) as unsupported:
         upload(client, "table.xls", b"x")

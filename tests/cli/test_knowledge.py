@@ -167,3 +167,22 @@ def test_the_environment_names_the_folder(data: Path, capsys: Shown, monkeypatch
     monkeypatch.setenv("CHAT_LLM_WEBUI_DATA_DIR", str(data))
     assert main(["knowledge", "list"]) == 0
     assert "3 documents" in capsys.readouterr().out
+
+
+def test_a_passage_is_switched_off_and_on(documents: Path, tmp_path: Path, capsys: Shown) -> None:
+    data = ["--data-dir", str(tmp_path / "data")]
+    assert main(["knowledge", "add", str(documents / "trees.txt"), str(documents / "README.md"), *data]) == 0
+    capsys.readouterr()
+    assert main(["knowledge", "passages", "trees.txt", "--off", "1", *data]) == 0
+    assert "1  switched off  " in capsys.readouterr().out
+    search = ["knowledge", "search", "Which tree loses its foliage?", *data, "--json"]
+    assert main(search) == 0
+    assert {passage["source"]["name"] for passage in said(capsys)["passages"]} == {"README.md"}
+    assert main(["knowledge", "list", "--base", "default", *data, "--json"]) == 0
+    assert [document["switched_off"] for document in said(capsys)["documents"]] == [0, 1]
+    assert main(["knowledge", "passages", "trees.txt", "--off", "2", *data]) == 4
+    assert "has the passages 1 to 1, not 2" in capsys.readouterr().err
+    assert main(["knowledge", "passages", "trees.txt", "--on", "1", *data, "--json"]) == 0
+    assert [(passage["number"], passage["switched_off"]) for passage in said(capsys)["passages"]] == [(1, False)]
+    assert main(search) == 0
+    assert said(capsys)["passages"][0]["source"]["name"] == "trees.txt"

@@ -28,7 +28,7 @@ from knowledge.base import KnowledgeError  # noqa: E402
 from knowledge.file_base import Wish  # noqa: E402
 from knowledge.library import Library  # noqa: E402
 from tests.knowledge.conftest import finish, reach  # noqa: E402
-from tests.knowledge.doomed import change, prepare, say  # noqa: E402
+from tests.knowledge.doomed import change, prepare, say, switch  # noqa: E402
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story  # noqa: E402
 
 TORN = -1
@@ -131,6 +131,8 @@ def attempt(library: Library) -> None:
         ("accepted new.txt", lambda: library.add("default", "new.txt", story("newnew", 9))),
         ("accepted replaced.txt", lambda: library.add("default", "replaced.txt", story("newreplaced", 9))),
         ("removed", lambda: library.remove("default", "removed.txt")),
+        ("off", lambda: switch(library, True)),
+        ("on", lambda: switch(library, False)),
         ("deleted", lambda: library.delete("other")),
         ("tried", file),
         ("tried", put),

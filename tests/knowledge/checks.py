@@ -15,6 +15,7 @@ def check(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "knowledge.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("SELECT count(*) FROM chunks WHERE switched_off NOT IN (0, 1)").fetchone() == (0,)
         counts = connection.execute(
             "SELECT d.chunks, count(c.id), count(DISTINCT length(c.vector)) FROM documents d"
             " LEFT JOIN chunks c ON c.document_id = d.id GROUP BY d.id"
@@ -36,15 +37,16 @@ def check(folder: Path) -> None:
 
 
 def check_open(library: Library) -> None:
-    """Assert that each index holds exactly the chunks of the database, and search is what brute force is."""
+    """Assert that each index holds exactly the switched-on chunks of the database, and search is what brute force is."""
     for base in library.bases():
         with library._store.read() as connection:
             rows = connection.execute(
                 "SELECT c.id, c.vector FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b"
-                " ON b.id = d.base_id WHERE b.name = ?",
+                " ON b.id = d.base_id WHERE b.name = ? AND NOT c.switched_off",
                 (base.name,),
             ).fetchall()
-        assert library._indexes.of(library._base(base.name)).ids() == {number for number, _ in rows}
+        index = library._indexes.of(library._base(base.name))
+        assert index.ids() == index._lexical.ids() == {number for number, _ in rows}
         if not rows:
             continue
         query = library._embedder.encode_query("apple part2")
@@ -53,4 +55,4 @@ def check_open(library: Library) -> None:
         found = library.search(base.name, "apple part2", 5, mode="dense")
         assert abs(found[0].score - min(best, 1.0)) < 2e-3
         live = {document.id for document in library.documents(base.name)}
-        assert all(passage.source.document_id in live for passage in found)
+        assert all(passage.source.document_id in live and not passage.switched_off for passage in found)

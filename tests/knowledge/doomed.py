@@ -41,6 +41,10 @@ def change(library: Library) -> None:
     with suppress(UnknownDocument):
         library.remove("default", "removed.txt")
     say("removed")
+    switch(library, True)
+    say("off")
+    switch(library, False)
+    say("on")
     with suppress(UnknownBase):
         library.delete("other")
     say("deleted")
@@ -53,6 +57,12 @@ def change(library: Library) -> None:
     finish(library)
     files.delete(taken)
     say(f"took {taken}")
+
+
+def switch(library: Library, off: bool) -> None:
+    """Switch two passages of the kept document off, or one of them on."""
+    kept = [one.chunk_id for one in library.passages("default", "kept.txt")]
+    library.switch_passages("default", "kept.txt", kept[1:3] if off else kept[2:3], off)
 
 
 def say(line: str) -> None:

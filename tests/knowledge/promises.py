@@ -18,9 +18,15 @@ def contents(library: Library, name: str) -> set[str]:
         return set()
 
 
+def switched_off(library: Library) -> list[int]:
+    """Return which passages of the kept document are switched off, by their places."""
+    return [at for at, passage in enumerate(library.passages("default", "kept.txt")) if passage.switched_off]
+
+
 def keeps(library: Library, said: set[str]) -> None:
     """Assert that the library keeps what was promised, and never a mixture."""
     assert contents(library, "kept.txt") == {"old"}
+    assert switched_off(library) in ([[1], [1, 2]] if "off" in said else [[], [1], [1, 2]])
     assert contents(library, "new.txt") in ([{"new"}] if "accepted new.txt" in said else [set(), {"new"}])
     assert contents(library, "replaced.txt") in ([{"new"}] if "accepted replaced.txt" in said else [{"old"}, {"new"}])
     assert contents(library, "removed.txt") in ([set()] if "removed" in said else [set(), {"old"}])

@@ -1,6 +1,8 @@
 """A fast embedding model and a reader for the tests of this folder, and of the processes they start."""
 
+import contextlib
 import re
+import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Sequence
@@ -12,15 +14,34 @@ from knowledge.base import Locator, UnreadableFile
 from knowledge.embeddings import Vectors
 from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.model_folder import Report
+from knowledge.schema import STEPS
 from knowledge.settings import KnowledgeSettings
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
 BATCH = 4
-BACK_TO_THREE = (
+
+
+def _views(version: int) -> str:
+    """Return the statements that make the views of a schema."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript("".join(STEPS[:version]))
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'view' AND name IN ('document_rows', 'passage_rows')"
+        )
+        return ";".join(sql for (sql,) in rows) + ";"
+
+
+BACK_TO_FOUR = (
+    "DROP VIEW document_rows; DROP VIEW passage_rows; DROP INDEX chunks_switched_off;"
+    f"ALTER TABLE chunks DROP COLUMN switched_off;{_views(4)}PRAGMA user_version=4;"
+)
+"""Makes a database of schema 5 one of schema 4."""
+
+BACK_TO_THREE = BACK_TO_FOUR + (
     "DROP TABLE next_vectors; ALTER TABLE bases DROP COLUMN embedder_path; ALTER TABLE bases DROP COLUMN next_embedder;"
     "PRAGMA user_version=3;"
 )
-"""Makes a database of schema 4 one of schema 3."""
+"""Makes a database of schema 5 one of schema 3."""
 
 
 class StubEmbedder:

@@ -18,7 +18,7 @@ POINTS = [
     *("recv_tmp", "tmp_fsync", "blob_rename", "dir_fsync", "row_received", "parse_start", "parse_done", "chunked"),
     *("embed_batch", "tx_begin", "tx_rows", "tx_commit", "index_add"),
     *("remove_rows", "remove_commit", "remove_index", "clear_rows", "clear_commit", "blob_unlink"),
-    *("row_kept", "take_rows", "take_commit"),
+    *("row_kept", "take_rows", "take_commit", "off_rows", "off_commit", "off_index"),
 ]
 
 

@@ -20,7 +20,7 @@ import pytest
 from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
 from tests.knowledge.conftest import finish, reach
-from tests.knowledge.promises import keeps, repeat
+from tests.knowledge.promises import keeps, repeat, switched_off
 from tests.knowledge.stubs import BACK_TO_THREE, StubEmbedder, read_text, settings
 
 BREAKING = Path(__file__).with_name("breaking.py")
@@ -104,6 +104,7 @@ def holds(said: set[str], folder: Path, again: bool = False, failed: bool = Fals
         for job in finish(library):
             assert job.stage in ("ready", "skipped") or (failed and job.stage == "failed" and job.code and job.detail), job
         keeps(library, said)
+        assert "on" not in said or switched_off(library) == [1]
         check_open(library)
         reach(lambda: library.verify() == [])
         if again:

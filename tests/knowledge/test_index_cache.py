@@ -50,7 +50,7 @@ def path(library: Library) -> Path:
 
 def consistent(library: Library) -> bool:
     with library._store.read() as connection:
-        ids = {number for (number,) in connection.execute("SELECT id FROM chunks")}
+        ids = {number for (number,) in connection.execute("SELECT id FROM chunks WHERE NOT switched_off")}
     index = library._indexes.of(1)
     return index.ids() == ids == index._lexical.ids()
 

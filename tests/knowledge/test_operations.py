@@ -28,6 +28,7 @@ class Operations(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.held: dict[str, str] = {}
+        self.off: set[int] = set()
         self.model = MODELS[0]
 
     @initialize()
@@ -54,6 +55,14 @@ class Operations(RuleBasedStateMachine):
             self.library.add("default", name, story(word, 3))
         finish(self.library)
         self.held[name] = words[-1]
+
+    @rule(name=NAMES, places=st.sets(st.integers(0, 5), min_size=1), off=st.booleans())
+    def switch(self, name: str, places: set[int], off: bool) -> None:
+        """Some passages of a document, or all, off or on."""
+        if name in self.held:
+            some = [one.chunk_id for at, one in enumerate(self.library.passages("default", name)) if at in places]
+            self.library.switch_passages("default", name, some, off)
+            self.off = self.off | set(some) if off else self.off - set(some)
 
     @rule(name=NAMES)
     def add_broken(self, name: str) -> None:
@@ -129,7 +138,9 @@ class Operations(RuleBasedStateMachine):
             assert not self.held
             return
         assert {passage.source.name for passage in found} <= self.held.keys()
-        if word in self.held.values():
+        assert not {passage.chunk_id for passage in found} & self.off
+        some = [name for name, held in self.held.items() if held == word]
+        if any(not one.switched_off for name in some for one in self.library.passages("default", name)):
             assert found[0].text.startswith(word)
 
     def passages(self, name: str) -> list[str]:
@@ -142,6 +153,8 @@ class Operations(RuleBasedStateMachine):
             assert {document.name for document in self.library.documents("default")} == self.held.keys()
             for name, word in self.held.items():
                 assert {text.split()[0] for text in self.passages(name)} == {word}
+            held = [one for name in self.held for one in self.library.passages("default", name)]
+            assert {one.chunk_id for one in held if one.switched_off} == self.off & {one.chunk_id for one in held}
 
     def teardown(self) -> None:
         if hasattr(self, "library"):

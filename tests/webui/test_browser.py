@@ -173,7 +173,7 @@ async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser,
     passages = page.locator("#passages .card")
     await expect(passages).to_have_count(1, timeout=PATIENCE)
     await expect(passages).to_contain_text("900 euros")
-    await passages.get_by_role("link").click()
+    await passages.get_by_role("link", name="Rent").click()
     await expect(page.locator("#source mark").first).to_contain_text("900 euros", timeout=PATIENCE)
     await expect(page.locator("#source h2")).to_have_text("letter.docx")
     await page.keyboard.press("Escape")

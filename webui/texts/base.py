@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from assistant.drafting import Reason
 from knowledge.base import Stage
 from knowledge.ranking import Mode
 
@@ -180,6 +181,12 @@ class Texts:
     previous: str
     next: str
     of: str
+    switch_off: str
+    switch_on: str
+    passage_number: str
+    switched_off: str
+    switched_off_count: str
+    switched_off_hint: str
 
     try_retrieval: str
     try_hint: str
@@ -220,6 +227,25 @@ class Texts:
     late: str
     place: str
     not_found: str
+
+    draft: str
+    draft_documents: str
+    draft_count: str
+    draft_hint: str
+    draft_nowhere: str
+    drafting: str
+    drafted: str
+    draft_nothing_to_ask: str
+    thrown: str
+    thrown_for: dict[Reason, str]
+    draft_too_small: str
+    draft_stopped: str
+    draft_question: str
+    draft_empty: str
+    approve: str
+    approved: str
+    drop_draft: str
+    drafts_left: str
 
     keys: str
     shortcuts: tuple[tuple[str, str], ...]
