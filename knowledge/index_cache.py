@@ -29,6 +29,7 @@ class IndexCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[int, Stamps] = {}
+        self._lists: dict[int, int] = {}
 
     def fill(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Make the index what the database says of the base; raises what `Index.rebuild` raises."""
@@ -55,23 +56,24 @@ class IndexCache:
         except Exception:  # what FAISS or numpy say of numbers that do not fit: the database has better ones
             index_file.drop(self._path(base_id))
             return {}
+        self._lists[base_id] = index.lists
         return stamps
 
     def keep(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Write the file of an index that is what the database says, where that saves the next start enough."""
         stamps = catalog.stamps(connection, base_id)
         change = _change(self._kept.get(base_id, {}), stamps)
-        if _chunks(stamps) < WORTH or PART * (len(change.came) + len(change.gone)) < _chunks(stamps):
-            return
-        if index.size != _chunks(stamps):
+        changed = PART * (len(change.came) + len(change.gone)) >= _chunks(stamps) or index.lists != self._lists.get(base_id)
+        if _chunks(stamps) < WORTH or not changed or index.size != _chunks(stamps):
             return
         facts = {"embedder": embedder, "documents": [[number, *stamp] for number, stamp in stamps.items()]}
         index_file.write(self._path(base_id), Content(facts, index.arrays()))
-        self._kept[base_id] = stamps
+        self._kept[base_id], self._lists[base_id] = stamps, index.lists
 
     def drop(self, base_id: int) -> None:
         """Forget the file of a base that is gone, or whose rows are made anew in place."""
         self._kept.pop(base_id, None)
+        self._lists.pop(base_id, None)
         index_file.drop(self._path(base_id))
 
     def _path(self, base_id: int) -> Path:

@@ -174,6 +174,7 @@ class Library:
         loaded, self.state = self.ready, "closed"
         self._rebuilds.close()
         self._ingest.close()
+        self._indexes.close()
         if loaded:
             self._keep_indexes()
         self._store.close()
