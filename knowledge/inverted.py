@@ -21,6 +21,16 @@ ARRAYS = 5
 """Arrays of such an index: ids and codes in the order of the lists, sizes of the lists, centres, probes."""
 
 
+EXACT = 20_000
+"""Of a choice of ids so many are compared at least, if they are there, whichever list they are in."""
+
+FEW = 200
+"""A choice of fewer ids is looked up in a hash table, of more in a bitmap, which takes a tenth of the time."""
+
+LARGEST_BITMAP = 1 << 24
+"""Ids above that: a hash table again, for the bitmap has a place for each number."""
+
+
 class Inverted:
     """Ids and their vectors, about `centres` of shape (lists, dimension); `probes`: lists that a search looks into."""
 
@@ -34,6 +44,7 @@ class Inverted:
         self._quantizer = faiss.IndexFlatIP(self.dimension)
         kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         self._faiss: Any = faiss.IndexIVFScalarQuantizer(self._quantizer, self.dimension, lists, kind, metric, False)
+        self._faiss.is_trained = True  # there is nothing else to learn: the codes are the vectors
         self._lists: Any = self._faiss.invlists
 
     @property
@@ -153,10 +164,6 @@ class Inverted:
         return [ids, codes, sizes, self.centres, np.array([self.probes], dtype=np.int64)]
 
 
-EXACT = 20_000
-"""Of a choice of ids so many are compared at least, if they are there, whichever list they are in."""
-
-
 def restored(arrays: Sequence[npt.NDArray[Any]]) -> Inverted:
     """Return the index that `arrays` told about; raises `ValueError` where they do not fit each other."""
     ids, codes, sizes, centres, probes = arrays
@@ -172,10 +179,14 @@ def restored(arrays: Sequence[npt.NDArray[Any]]) -> Inverted:
 
 
 def selector(only: Numbers) -> Any:
-    """Return what lets FAISS look at some ids only."""
+    """Return what lets FAISS look at some ids only, which are in order."""
     import faiss
 
-    return faiss.IDSelectorBatch(only)
+    if len(only) < FEW or not 0 <= only[0] <= only[-1] < LARGEST_BITMAP:
+        return faiss.IDSelectorBatch(only)
+    chosen = np.zeros(only[-1] + 1, dtype=np.bool_)
+    chosen[only] = True
+    return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))  # type: ignore[call-arg]
 
 
 def _codes(vectors: Halves) -> Codes:
