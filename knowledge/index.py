@@ -127,8 +127,8 @@ class Index:
                 return
             try:
                 many = int(arrays[0][0])
-                kind = {flat.ARRAYS: flat.restored, inverted.ARRAYS: inverted.restored}[many]
-                self._vectors = kind(arrays[1 : 1 + many])
+                vectors = arrays[1 : 1 + many]
+                self._vectors = inverted.restored(vectors) if many == inverted.ARRAYS else flat.restored(vectors)
                 self._lexical.restore(arrays[1 + many :])
             except BaseException:
                 self._clear()

@@ -21,7 +21,7 @@ ARRAYS = 5
 """Arrays of such an index: ids and codes in the order of the lists, sizes of the lists, centres, probes."""
 
 
-EXACT = 20_000
+EXACT = 10_000
 """Of a choice of ids so many are compared at least, if they are there, whichever list they are in."""
 
 FEW = 200
@@ -93,13 +93,15 @@ class Inverted:
 
     def remove(self, ids: Numbers) -> None:
         """Take vectors out; those that are not there are no error."""
-        lists = self._places.of(ids)
-        for number in np.unique(lists[lists != NOWHERE]):
-            held, codes = self._list(int(number))
-            kept = np.flatnonzero(~np.isin(held, ids))
-            codes[: len(kept)], held[: len(kept)] = codes[kept], held[kept]
-            self._lists.resize(int(number), len(kept))
-            self._faiss.ntotal -= len(held) - len(kept)
+        ids = np.unique(ids)
+        for number, list_ in zip(ids.tolist(), self._places.of(ids).tolist(), strict=True):
+            if list_ == NOWHERE:
+                continue
+            held, codes = self._list(list_)
+            row, last = int(np.argmax(held == number)), len(held) - 1
+            held[row], codes[row] = held[last], codes[last]
+            self._lists.resize(list_, last)
+            self._faiss.ntotal -= 1
         self._places.take(ids)
 
     def _list(self, number: int) -> tuple[Numbers, Codes]:
@@ -186,7 +188,7 @@ def selector(only: Numbers) -> Any:
         return faiss.IDSelectorBatch(only)
     chosen = np.zeros(only[-1] + 1, dtype=np.bool_)
     chosen[only] = True
-    return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))  # type: ignore[call-arg]
+    return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))  # type: ignore[call-arg,arg-type]
 
 
 def _codes(vectors: Halves) -> Codes:

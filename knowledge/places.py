@@ -34,7 +34,8 @@ class Places:
 
     def ids(self) -> Numbers:
         """Return all ids, in order."""
-        return self._ids[: self._used][self._lists[: self._used] != NOWHERE]
+        ids: Numbers = self._ids[: self._used][self._lists[: self._used] != NOWHERE]
+        return ids
 
     def of(self, ids: Numbers) -> Lists:
         """Return the list of each of these ids; `NOWHERE` for one that is not there."""

@@ -62,8 +62,8 @@ class Segment:
         """Return the rows of those of these passages that are here and not taken out."""
         wanted = np.asarray(ids, dtype=np.int64)
         places = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        places = places[self.ids[places] == wanted]
-        return places[self.alive[places]]
+        rows: Numbers = places[(self.ids[places] == wanted) & self.alive[places]]
+        return rows
 
     def best(self, wanted: Wanted, also: Sequence[int]) -> tuple[Numbers, Floats]:
         """Return ids and scores, above 0, of the best passages that reach `least`, and of the passages `also`."""

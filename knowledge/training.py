@@ -33,6 +33,9 @@ BLOCK = 16_384
 ASKED, NEIGHBOURS = 200, 100
 """Vectors that are asked for their neighbours, and how many: as many as a search looks at."""
 
+CATCHING_UP = 3
+"""Times that changes are done again without the lock, before the last of them are under it."""
+
 RECALL = 0.97
 """Part of the true neighbours that is to be found: above 0.95, for questions lie further from the passages than they do."""
 
@@ -84,7 +87,7 @@ class Training:
         try:
             made = self._made()
             with self._lock:
-                self._catch_up(made)
+                _apply(made, self._changes)
                 self._done(self, made)
         except Stopped:
             pass
@@ -102,18 +105,12 @@ class Training:
         order = np.argsort(lists, kind="stable")
         made.fill(ids, codes, np.bincount(lists, minlength=made.lists), order)
         made.probes = self._probes(made, vectors)
-        del ids, codes, vectors
-        while True:
+        for _ in range(CATCHING_UP):  # what is left over is less each time, and waits for the lock
             self._look()
             with self._lock:
                 changes, self._changes = self._changes, []
-            if not changes:
-                return made
             _apply(made, changes)
-
-    def _catch_up(self, made: Inverted) -> None:
-        changes, self._changes = self._changes, []
-        _apply(made, changes)
+        return made
 
     def _centres(self, vectors: Halves) -> Floats:
         import faiss
