@@ -39,6 +39,9 @@ CATCHING_UP = 3
 RECALL = 0.97
 """Part of the true neighbours that is to be found: above 0.95, for questions lie further from the passages than they do."""
 
+LEAST = 16
+"""Lists that a search looks into, at least: what 200 vectors say of a base is not certain."""
+
 log = logging.getLogger(__name__)
 
 Change = tuple[Numbers, Numbers, Halves]
@@ -142,7 +145,8 @@ class Training:
         for row in rows:
             self._look()
             ranks.append(made.ranks(vectors[row : row + 1].astype(np.float32), NEIGHBOURS))
-        return int(np.quantile(np.concatenate(ranks), RECALL, method="higher")) + 1
+        wanted = int(np.quantile(np.concatenate(ranks), RECALL, method="higher")) + 1
+        return min(max(wanted, LEAST), made.lists)
 
     def _look(self) -> None:
         if self._stop.is_set():
@@ -157,5 +161,7 @@ def lists_for(size: int) -> int:
 def _apply(made: Inverted, changes: list[Change]) -> None:
     for gone, came, vectors in changes:
         made.remove(gone)
+        if not len(came):
+            continue
         new = made.list_of(came) == NOWHERE  # what was there when the vectors were copied is there already
         made.add(came[new], vectors[new])

@@ -8,6 +8,7 @@ import pytest
 
 from knowledge.base import Job
 from knowledge.embeddings import Embedder
+from knowledge.index import LARGE
 from knowledge.ingest import Read
 from knowledge.library import Library
 from tests.knowledge.stubs import StubEmbedder, read_text, settings
@@ -28,8 +29,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Return a function that opens a library in this test's folder; all are closed in the end."""
     opened: list[Library] = []
 
-    def make_library(load: bool = True, read: Read = read_text, embedder: StubEmbedder | None = None, **values: int) -> Library:
-        library = Library(settings(tmp_path / "data", **values), read=read, embedder=embedder or StubEmbedder())
+    def make_library(
+        load: bool = True, read: Read = read_text, embedder: StubEmbedder | None = None, large: int = LARGE, **values: int
+    ) -> Library:
+        library = Library(settings(tmp_path / "data", **values), read=read, embedder=embedder or StubEmbedder(), large=large)
         library.open()
         opened.append(library)
         if load:
