@@ -27,6 +27,9 @@ EXACT = 10_000
 FEW = 200
 """A choice of fewer ids is looked up in a hash table, of more in a bitmap, which takes a tenth of the time."""
 
+MANY = 1000
+"""Vectors for which FAISS finds the nearest centres; for fewer numpy takes half of the time."""
+
 LARGEST_BITMAP = 1 << 24
 """Ids above that: a hash table again, for the bitmap has a place for each number."""
 
@@ -65,6 +68,8 @@ class Inverted:
         """Return the list of each vector."""
         import faiss
 
+        if len(vectors) < MANY:
+            return np.asarray(np.argmax(vectors.astype(np.float32) @ self.centres.T, axis=1), dtype=np.int32)
         _, lists = faiss.knn(vectors.astype(np.float32), self.centres, 1, metric=faiss.METRIC_INNER_PRODUCT)
         return np.asarray(lists[:, 0], dtype=np.int32)
 
