@@ -2,9 +2,10 @@
 
 FOLDER is where the base is kept; it is made once, from the .md, .rst, .txt, .jsonl and .gz files below PATH, each passage
 130 words. Embedding 100,000 passages takes an hour of CPU, so some are embedded for real and the others get a mixture of
-two of those vectors and a little noise: good for timing, and recall is only said of the exact search. Prints JSON;
-figures are CPU milliseconds of the process, the vector of the question left out where it says so. Best of all rounds
-and median: other work on the machine adds to both.
+two of those vectors and a little noise: good for timing, and recall is only said of the exact search. With `--vectors`
+all are real, made before: a folder with `texts-00.json` (a list of texts), `vectors-00.npy` (their vectors, float16, shape
+(texts, dimension)) and so on, and `questions.json`. Prints JSON; figures are CPU milliseconds of the process, the vector of
+the question left out. Best of all rounds and median: other work on the machine adds to both.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import gzip
 import json
 import random
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,6 +29,7 @@ from knowledge.catalog import Halves, NewDocument
 from knowledge.chunking import Chunk
 from knowledge.embeddings import Embedder
 from knowledge.file_base import Cut
+from knowledge.index import Index
 from knowledge.library import Library
 from knowledge.settings import KnowledgeSettings
 
@@ -34,6 +37,7 @@ WORDS = 130
 OF_DOCUMENT = 100
 KINDS = (".md", ".rst", ".txt", ".jsonl", ".gz")
 LARGEST = 4_000_000
+MOST_QUESTIONS = 200
 
 
 def passages(folders: list[Path]) -> Iterator[str]:
@@ -94,6 +98,20 @@ def build(library: Library, embedder: Embedder, folders: list[Path], count: int,
         put(library, start, texts[start:stop], vectors[start:stop], embedder.identity)
 
 
+def build_made(library: Library, identity: str, folder: Path, count: int, of_document: int) -> None:
+    """Fill the base with texts and vectors that were made before."""
+    done = 0
+    for file in sorted(folder.glob("vectors-[0-9]*.npy")):
+        texts = json.loads(file.with_name(file.name.replace("vectors", "texts")).with_suffix(".json").read_text())
+        vectors = np.load(file, allow_pickle=False)
+        for start in range(0, min(len(texts), count - done), of_document):
+            stop = min(start + of_document, count - done)
+            put(library, done + start, texts[start:stop], vectors[start:stop], identity)
+        done += min(len(texts), count - done)
+    if done < count:
+        print(f"there are only {done} vectors there", file=sys.stderr)
+
+
 def timed(act: Callable[[Any], Any], over: list[Any]) -> dict[str, float]:
     """Return CPU milliseconds of an act on each of some things."""
     spent = []
@@ -126,16 +144,19 @@ def measure(library: Library, embedder: Remembered, questions: list[str]) -> dic
     """Return the figures of an open, filled base."""
     number = 1
     index = library._indexes.of(number)
-    figures: dict[str, Any] = {"chunks": index.size}
-    opening = timed(lambda _: library._shelf.rebuild(number), list(range(5)))
-    figures["open_ms"] = opening
+    figures: dict[str, Any] = {"chunks": index.size, "lists": index.lists}
+    figures["open_ms"] = timed(lambda _: library._shelf.rebuild(number), list(range(5)))
     for question in questions:
         embedder.encode_query(question)
+    for count in (10, 100):
+        nearest = partial(_nearest, index, embedder, count)
+        figures[f"vectors_{count}_ms"] = timed(nearest, questions * 2)
     figures["search_ms"] = timed(lambda question: library.search("default", question, 10), questions * 2)
     for mode in ("dense", "lexical"):
         search = partial(library.search, "default", top_k=10, mode=mode)
         figures[f"search_{mode}_ms"] = timed(search, questions * 2)
     figures["recall@10"] = _recall(library, embedder, questions)
+    figures["bytes_a_chunk"] = _bytes(index)
     made = embedder.encode(questions[:20]).astype(np.float16)
     spent = [put(library, 10**9 + place, questions[:20] * 5, mixed(made, 100, place), embedder.identity) for place in range(10)]
     figures["add_100_ms"] = {"best": round(min(spent) * 1000, 2), "p50": round(float(np.median(spent)) * 1000, 2)}
@@ -145,17 +166,43 @@ def measure(library: Library, embedder: Remembered, questions: list[str]) -> dic
     return figures
 
 
+def _nearest(index: Index, embedder: Embedder, count: int, question: str) -> list[tuple[int, float]]:
+    return index.search(embedder.encode_query(question), count)
+
+
+def _bytes(index: Index) -> dict[str, int]:
+    """Return what a chunk takes in memory: its vector with its place, and its words."""
+    arrays = index.arrays()
+    vectors, words = arrays[1 : 1 + int(arrays[0][0])], arrays[1 + int(arrays[0][0]) :]
+    return {name: sum(array.nbytes for array in some) // index.size for name, some in (("vector", vectors), ("words", words))}
+
+
 def _recall(library: Library, embedder: Embedder, questions: list[str]) -> float:
+    """Return the part of the ten nearest by brute force that the index finds."""
+    asked = np.vstack([embedder.encode_query(question) for question in questions])
+    best, scores = np.empty((len(asked), 0), dtype=np.int64), np.empty((len(asked), 0), dtype=np.float32)
     with library._store.read() as connection:
-        parts = list(catalog.vectors(connection, 1))
-    ids = np.concatenate([part[0] for part in parts])
-    vectors = np.vstack([part[1] for part in parts]).astype(np.float32)
+        for ids, vectors in catalog.vectors(connection, 1):
+            scores = np.hstack([scores, asked @ vectors.astype(np.float32).T])
+            best = np.hstack([best, np.broadcast_to(ids, (len(asked), len(ids)))])
+            order = np.argsort(-scores, axis=1)[:, :10]
+            scores, best = np.take_along_axis(scores, order, 1), np.take_along_axis(best, order, 1)
     hits = 0
-    for question in questions:
-        vector = embedder.encode_query(question)
-        best = set(ids[np.argsort(-(vectors @ vector[0]))[:10]].tolist())
-        hits += len(best & {number for number, _ in library._indexes.of(1).search(vector, 10)})
+    for vector, true in zip(asked, best, strict=True):
+        hits += len(set(true.tolist()) & {number for number, _ in library._indexes.of(1).search(vector[None], 10)})
     return hits / (10 * len(questions))
+
+
+def _resident() -> int:
+    """Return the memory of this process, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _questions(library: Library) -> list[str]:
+    chance = random.Random(11)  # a sample, no secret
+    with library._store.read() as connection:
+        sample = connection.execute("SELECT text FROM chunks WHERE id % 997 = 1 LIMIT 60").fetchall()
+    return ["What is said about " + " ".join(chance.sample(text.split(), 7)) + "?" for (text,) in sample]
 
 
 def main() -> None:
@@ -165,6 +212,8 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, nargs="+", default=[Path("/usr/share/doc")])
     parser.add_argument("--chunks", type=int, default=100_000)
     parser.add_argument("--real", type=int, default=1500)
+    parser.add_argument("--vectors", type=Path, help="a folder of texts, their vectors and questions, in place of --texts")
+    parser.add_argument("--of-document", type=int, default=OF_DOCUMENT, help="passages of one document, with --vectors")
     given = parser.parse_args()
     import faiss
 
@@ -173,14 +222,20 @@ def main() -> None:
     settings = KnowledgeSettings.model_validate({"data_dir": given.folder.resolve(), "min_free_disk": 0})
     library = Library(settings, embedder=embedder)
     library.open()
+    embedder.load(lambda what, part: None)
+    before, start = _resident(), time.process_time()
     library.load(lambda what, part: None)
+    loaded = {"first_open_s": round(time.process_time() - start, 2), "resident_bytes": _resident() - before}
     if not library.bases()[0].chunks:
-        build(library, embedder, given.texts, given.chunks, given.real)
-    chance = random.Random(11)  # a sample, no secret
-    with library._store.read() as connection:
-        sample = connection.execute("SELECT text FROM chunks WHERE id % 997 = 1 LIMIT 60").fetchall()
-    questions = ["What is said about " + " ".join(chance.sample(text.split(), 7)) + "?" for (text,) in sample]
-    print(json.dumps(measure(library, embedder, questions)))
+        start = time.process_time()
+        if given.vectors:
+            build_made(library, embedder.identity, given.vectors, given.chunks, given.of_document)
+        else:
+            build(library, embedder, given.texts, given.chunks, given.real)
+        library._indexes.of(1).settle()
+        loaded = {"build_s": round(time.process_time() - start, 2)}
+    questions = json.loads((given.vectors / "questions.json").read_text()) if given.vectors else _questions(library)
+    print(json.dumps(loaded | measure(library, embedder, questions[:MOST_QUESTIONS])))
     library.close()
 
 

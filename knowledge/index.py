@@ -1,9 +1,10 @@
-"""The vectors of a knowledge base in memory, by FAISS, with its terms; the only module that knows FAISS.
+"""The vectors of a knowledge base in memory, with its terms: a copy of what the database holds.
 
-A copy of what the database holds, made anew at each start or taken from a checked file (`index_file.py`) of bare
-numbers, for FAISS's own files crash it when they are crafted. Exact inner product over float16. FAISS crashes the process
-too when an index is searched while it changes, so every use is under the lock of the index. Terms change with the
-vectors, under the same lock. Texts and names it does not know.
+Made anew at each start or taken from a checked file (`index_file.py`) of bare numbers, for FAISS's own files crash it
+when they are crafted. FAISS crashes the process too when an index is searched while it changes, so every use is under the
+lock of the index. Terms change with the vectors, under the same lock. The size decides how vectors are compared: all of
+them (`flat.py`), or in a large base those near the question (`inverted.py`), which a thread makes ready while the exact
+index answers (`training.py`). Texts and names it does not know.
 """
 
 import threading
@@ -14,13 +15,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import flat, inverted
 from knowledge.base import EmbedderMismatch, KnowledgeError
+from knowledge.flat import Flat
+from knowledge.inverted import Codes, Inverted
 from knowledge.lexical import Lexical
+from knowledge.places import Numbers
+from knowledge.training import Training, lists_for
 
-Numbers = npt.NDArray[np.int64]
 Batch = tuple[Numbers, npt.NDArray[np.float16]]
 Words = Iterable[tuple[Sequence[int], Sequence[bytes]]]
 """Ids, in order, and the packed terms of their chunks."""
+
+LARGE = 200_000
+"""Vectors from which on those near the question are compared, not all: exact search takes 13 ms then."""
+
+SHRUNK = 0.5
+"""Part of that below which a base that was large is compared whole again: not back and forth about one number."""
+
+TOO_FEW = 2
+"""An index is made anew when it should have so many times the lists: when the base has grown to its square times."""
 
 DAMAGED = (
     "this knowledge base is damaged on the disk (the log tells more): restore it from a backup, or delete it and add its"
@@ -39,24 +53,43 @@ class Looked:
 class Index:
     """Chunk ids, their vectors and terms. Hold `lock` to keep it as it is while the database changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, large: int = LARGE) -> None:
         self.lock = threading.RLock()
+        self._large = large
         self._lexical = Lexical()
-        self._faiss: Any = None
+        self._vectors: Flat | Inverted | None = None
+        self._training: Training | None = None
+        self._again = 0  # after a training that failed: the size at which to try again
         self._incomplete = False
 
     @property
     def size(self) -> int:
         """How many vectors there are."""
         with self.lock:
-            return 0 if self._faiss is None else int(self._faiss.ntotal)
+            return 0 if self._vectors is None else self._vectors.size
+
+    @property
+    def lists(self) -> int:
+        """In how many lists the vectors are; 0: in none, all are compared."""
+        with self.lock:
+            return 0 if self._vectors is None else self._vectors.lists
 
     def ids(self) -> set[int]:
         """Return the ids of all vectors."""
-        import faiss
-
         with self.lock:
-            return set() if self._faiss is None else set(faiss.vector_to_array(self._faiss.id_map).tolist())
+            return set() if self._vectors is None else set(self._vectors.ids().tolist())
+
+    def settle(self) -> None:
+        """Wait until no other index is being made of this one; whoever calls does not hold the lock."""
+        while (training := self._training) is not None:
+            training.wait()
+
+    def close(self) -> None:
+        """Stop what makes another index of this one, and wait for its end."""
+        with self.lock:
+            training = self._abandon()
+        if training is not None:
+            training.wait()
 
     def word_ids(self) -> set[int]:
         """Return the ids of all passages whose terms are here."""
@@ -72,40 +105,46 @@ class Index:
     def rebuild(self, batches: Iterable[Batch], words: Words = ()) -> None:
         """Replace everything by these vectors and terms; after an exception it is empty and refuses to be searched."""
         with self.lock:
-            self._faiss, self._incomplete = None, False
+            self._clear()
+            self._incomplete = False
             try:
                 self._lexical.rebuild(words)
                 for ids, vectors in batches:
                     self._add(ids, vectors)
             except BaseException:
-                self._lexical.clear()
-                self._faiss, self._incomplete = None, True
+                self._clear()
+                self._incomplete = True
                 raise
+            self._follow_size()
+
+    def _clear(self) -> None:
+        self._abandon()
+        self._lexical.clear()
+        self._vectors = None
 
     def arrays(self) -> list[npt.NDArray[Any]]:
-        """Return everything as arrays: ids, vectors of shape (ids, dimension) as the bits of float16, and the terms."""
-        import faiss
-
+        """Return everything as arrays: how many are of the vectors, these (ids and codes first), and the terms."""
         with self.lock:
-            if self._faiss is None:
+            if self._vectors is None:
                 return []
-            ids = faiss.vector_to_array(self._faiss.id_map)
-            flat: Any = faiss.downcast_index(self._faiss.index)
-            return [ids, faiss.vector_to_array(flat.codes).reshape(len(ids), -1), *self._lexical.arrays()]
+            vectors = self._vectors.arrays()
+            return [np.array([len(vectors)], dtype=np.int64), *vectors, *self._lexical.arrays()]
 
     def restore(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
-        """Replace everything by what `arrays` returned, whole and unchanged; after an exception it is empty."""
+        """Replace everything by what `arrays` returned; after an exception (they do not fit) it is empty."""
         with self.lock:
             self.rebuild(())
             if not arrays:
                 return
             try:
-                self._lexical.restore(arrays[2:])
-                self._add(arrays[0], arrays[1].view(np.float16))
+                many = int(arrays[0][0])
+                vectors = arrays[1 : 1 + many]
+                self._vectors = inverted.restored(vectors) if many == inverted.ARRAYS else flat.restored(vectors)
+                self._lexical.restore(arrays[1 + many :])
             except BaseException:
-                self._lexical.clear()
-                self._faiss = None
+                self._clear()
                 raise
+            self._follow_size()
 
     def swap(
         self, gone: Sequence[int], came: Sequence[int], vectors: npt.NDArray[np.float16], packed: Sequence[bytes] = ()
@@ -114,26 +153,59 @@ class Index:
         with self.lock:
             if self._incomplete:
                 return
+            old, new = np.asarray(gone, dtype=np.int64), np.asarray(came, dtype=np.int64)
             if gone:
                 self._lexical.remove(gone)
-            if gone and self._faiss is not None:
-                self._faiss.remove_ids(np.asarray(gone, dtype=np.int64))
-            if self._faiss is not None and not self._faiss.ntotal:
-                self._faiss = None  # the next document may be of another model, with another dimension
+            if gone and self._vectors is not None:
+                self._vectors.remove(old)
+            if self._vectors is not None and not self._vectors.size:
+                self._abandon()
+                self._vectors = None  # the next document may be of another model, with another dimension
             if came:
-                self._add(np.asarray(came, dtype=np.int64), vectors)
+                self._add(new, vectors)
             if packed:
                 self._lexical.add(came, packed)
+            if self._training is not None:
+                self._training.note(old, new, vectors)
+            self._follow_size()
 
-    def _add(self, ids: npt.NDArray[np.int64], vectors: npt.NDArray[np.float16]) -> None:
-        import faiss
-
-        if self._faiss is None:
-            flat = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-            self._faiss = faiss.IndexIDMap(flat)
+    def _add(self, ids: Numbers, vectors: npt.NDArray[np.float16]) -> None:
+        if self._vectors is None:
+            self._vectors = Flat(vectors.shape[1])
         self._check(vectors.shape[1])
-        # The bits of float16 are what FAISS keeps for QT_fp16: no way through float32 and back.
-        self._faiss.add_sa_codes(np.ascontiguousarray(vectors, dtype=np.float16).view(np.uint8), ids)
+        self._vectors.add(ids, vectors)
+
+    def _follow_size(self) -> None:
+        """Begin what the size asks for: lists, more lists, or none any more."""
+        now = self._vectors
+        if now is None or self._training is not None:
+            return
+        if isinstance(now, Inverted) and now.size < SHRUNK * self._large:
+            self._vectors = flat.restored(now.arrays()[: flat.ARRAYS])
+        elif now.size >= self._large and lists_for(now.size) >= TOO_FEW * now.lists and now.size >= self._again:
+            self._training = Training(self.lock, self._copied, self._trained)
+            self._training.start()
+
+    def _copied(self) -> tuple[Numbers, Codes]:
+        assert self._vectors is not None  # noqa: S101
+        ids, codes = self._vectors.arrays()[: flat.ARRAYS]
+        return ids, codes
+
+    def _trained(self, training: Training, made: Inverted | None) -> None:
+        """Take what a training made, unless everything was replaced meanwhile."""
+        if training is not self._training:
+            return
+        self._training = None
+        if made is not None:
+            self._vectors = made
+        else:
+            self._again = 2 * self.size
+
+    def _abandon(self) -> Training | None:
+        training, self._training = self._training, None
+        if training is not None:
+            training.stop()
+        return training
 
     def look(
         self, vector: npt.NDArray[np.float32], words: Mapping[str, float], count: int, only: Numbers | None = None
@@ -161,38 +233,42 @@ class Index:
         with self.lock:
             if self._incomplete:
                 raise KnowledgeError(DAMAGED)
-            if self._faiss is None:
+            if self._vectors is None:
                 return []
             self._check(vector.shape[1])
-            exact = np.ascontiguousarray(vector, dtype=np.float32)
-            scores, ids = self._faiss.search(exact, min(count, self._faiss.ntotal), params=_among(only))
-        return [(int(number), float(score)) for number, score in zip(ids[0], scores[0], strict=True) if number != -1]
+            ids, scores = self._vectors.search(np.ascontiguousarray(vector, dtype=np.float32), count, only)
+        return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
     def _check(self, dimension: int) -> None:
-        if dimension != self._faiss.d:
-            raise EmbedderMismatch(f"the vectors of this base have {self._faiss.d} dimensions, this one has {dimension}")
-
-
-def _among(only: Numbers | None) -> Any:
-    """Return the search parameters that let FAISS look at some ids only."""
-    import faiss
-
-    return None if only is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(only))  # type: ignore[call-arg]
+        if self._vectors is not None and dimension != self._vectors.dimension:
+            raise EmbedderMismatch(
+                f"the vectors of this base have {self._vectors.dimension} dimensions, this one has {dimension}"
+            )
 
 
 class Indexes:
     """One index for each base, by the base's id."""
 
-    def __init__(self) -> None:
+    def __init__(self, large: int = LARGE) -> None:
+        self._large = large
         self._lock = threading.Lock()
         self._of: dict[int, Index] = {}
 
     def of(self, base_id: int) -> Index:
         """Return the index of a base; an empty one when there is none yet."""
         with self._lock:
-            return self._of.setdefault(base_id, Index())
+            return self._of.setdefault(base_id, Index(self._large))
 
     def drop(self, base_id: int) -> None:
         """Forget the index of a base that is gone."""
         with self._lock:
-            self._of.pop(base_id, None)
+            gone = self._of.pop(base_id, None)
+        if gone is not None:
+            gone.close()
+
+    def close(self) -> None:
+        """Stop what is made of the indexes in the background."""
+        with self._lock:
+            indexes = list(self._of.values())
+        for index in indexes:
+            index.close()

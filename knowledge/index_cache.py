@@ -42,6 +42,7 @@ class IndexCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[int, _Held] = {}
+        self._lists: dict[int, int] = {}
 
     def fill(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Make the index what the database says of the base; raises what `Index.rebuild` raises."""
@@ -69,24 +70,25 @@ class IndexCache:
         except Exception:  # what FAISS or numpy say of numbers that do not fit: the database has better ones
             index_file.drop(self._path(base_id))
             return _Held()
+        self._lists[base_id] = index.lists
         return _Held(stamps, off)
 
     def keep(self, index: Index, connection: sqlite3.Connection, base_id: int, embedder: str) -> None:
         """Write the file of an index that is what the database says, where that saves the next start enough."""
         now = _held(connection, base_id)
         change = _change(self._kept.get(base_id, _Held()), now)
-        if now.chunks < WORTH or PART * (len(change.came) + len(change.gone)) < now.chunks:
-            return
-        if index.size != now.chunks:
+        changed = PART * (len(change.came) + len(change.gone)) >= now.chunks or index.lists != self._lists.get(base_id)
+        if now.chunks < WORTH or not changed or index.size != now.chunks:
             return
         documents = [[number, *stamp] for number, stamp in now.stamps.items()]
         facts = {"embedder": embedder, "documents": documents, "switched_off": sorted(now.off)}
         index_file.write(self._path(base_id), Content(facts, index.arrays()))
-        self._kept[base_id] = now
+        self._kept[base_id], self._lists[base_id] = now, index.lists
 
     def drop(self, base_id: int) -> None:
         """Forget the file of a base that is gone, or whose rows are made anew in place."""
         self._kept.pop(base_id, None)
+        self._lists.pop(base_id, None)
         index_file.drop(self._path(base_id))
 
     def _path(self, base_id: int) -> Path:

@@ -31,7 +31,7 @@ from knowledge.embedders import At, Embedders
 from knowledge.embeddings import Embedder, Embedding
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
-from knowledge.index import Indexes
+from knowledge.index import LARGE, Indexes
 from knowledge.ingest import Ingest, Read
 from knowledge.loaders import target_for
 from knowledge.loaders.base import Extract, PageReport
@@ -70,6 +70,7 @@ class Library:
     `read` turns a file into its text (default: the sandbox), `embedder` text into vectors (default: the settings'
     model), `embedder_at` finds the models that older bases were made with, and `fault` is told the name of each step of a
     change, so that tests can stop there. `pauses`: seconds before each further try of a file that met what may pass.
+    `large`: passages from which on a base is not compared whole (`Index`).
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Library:
         embedder_at: At = Embedder,
         fault: Callable[[str], None] = _no_fault,
         pauses: Sequence[float] = retries.PAUSES,
+        large: int = LARGE,
     ) -> None:
         folder = ROOT / settings.data_dir
         self.state = "not opened"
@@ -89,7 +91,7 @@ class Library:
         self._embedders = Embedders(self._embedder, settings.embedding_path, embedder_at)
         self._lock = FolderLock(folder / backup.LOCK)
         self._store = Store(folder / backup.DATABASE)
-        self._indexes = Indexes()
+        self._indexes = Indexes(large)
         self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
@@ -186,6 +188,7 @@ class Library:
         loaded, self.state = self.ready, "closed"
         self._rebuilds.close()
         self._ingest.close()
+        self._indexes.close()
         if loaded:
             self._keep_indexes()
         self._store.close()

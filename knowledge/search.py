@@ -16,7 +16,8 @@ from knowledge.base import EmptyBase, Passage
 from knowledge.embeddings import Embedding, Vectors
 from knowledge.evidence import evidence
 from knowledge.followup import Asked
-from knowledge.index import Index, Indexes, Looked, Numbers
+from knowledge.index import Index, Indexes, Looked
+from knowledge.places import Numbers
 from knowledge.ranking import Mode
 from knowledge.reranker import Reranking
 from knowledge.store import Store

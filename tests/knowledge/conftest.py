@@ -8,6 +8,7 @@ import pytest
 
 from knowledge.base import Job
 from knowledge.embeddings import Embedder
+from knowledge.index import LARGE
 from knowledge.ingest import Read
 from knowledge.library import Library
 from tests.knowledge.stubs import StubEmbedder, read_text, settings
@@ -33,10 +34,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
         read: Read = read_text,
         embedder: StubEmbedder | None = None,
         pauses: Sequence[float] = (),
+        large: int = LARGE,
         **values: int,
     ) -> Library:
         model = embedder or StubEmbedder()
-        library = Library(settings(tmp_path / "data", **values), read=read, embedder=model, pauses=pauses)
+        library = Library(settings(tmp_path / "data", **values), read=read, embedder=model, pauses=pauses, large=large)
         library.open()
         opened.append(library)
         if load:

@@ -159,3 +159,27 @@ def test_vectors_come_back_bit_by_bit(make: Make) -> None:
     first.close()
     after = make(embedder=StubEmbedder(dimension=24))._indexes.of(1).arrays()
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True)) and len(before) == len(after)
+
+
+def test_the_lists_of_a_large_base_are_kept_and_not_made_again(make: Make) -> None:
+    first = make(large=20)
+    fill(first, "apple", "plum", "fig", "pear", "grape", "quince", "lemon", "melon")
+    index = first._indexes.of(1)
+    index.settle()
+    expected, lists = answers(first), index.lists
+    first.close()
+    second = make(large=20)
+    again = second._indexes.of(1)
+    assert again.lists == lists > 0 and again._training is None
+    assert answers(second) == expected and consistent(second)
+
+
+def test_lists_made_after_the_file_was_written_are_written_too(make: Make) -> None:
+    first = make()
+    fill(first, "apple", "plum", "fig", "pear", "grape", "quince", "lemon", "melon")
+    first.close()
+    second = make(large=20)
+    second._indexes.of(1).settle()
+    second.close()
+    third = make(large=20)
+    assert third._indexes.of(1).lists > 0 and third._indexes.of(1)._training is None

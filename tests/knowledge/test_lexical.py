@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from knowledge import lexical, terms
-from knowledge.lexical import LENGTH, SATURATION, Lexical
+from knowledge.lexical import Lexical
+from knowledge.postings import LENGTH, SATURATION
 
 WORDS = ["apple", "pear", "plum", "fig", "quince", "苹果", "v1.2", "snake_case", "fig"]
 

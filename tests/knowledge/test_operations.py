@@ -4,11 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from knowledge.base import EmptyBase, UnknownDocument
+from knowledge.index import LARGE
 from knowledge.library import Library
 from tests.knowledge import stubs
 from tests.knowledge.checks import check, check_open
@@ -24,6 +26,8 @@ WORDS = st.sampled_from(["apple", "brick", "cloud", "dwarf", "eagle", "flute"])
 class Operations(RuleBasedStateMachine):
     """A library, and what a dictionary says that it should hold: name -> the word of all its passages."""
 
+    large = LARGE
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
@@ -36,7 +40,8 @@ class Operations(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.library = Library(stubs.settings(self.folder), read=read_text, embedder=StubEmbedder(*self.model))
+        embedder = StubEmbedder(*self.model)
+        self.library = Library(stubs.settings(self.folder), read=read_text, embedder=embedder, large=self.large)
         self.library.open()
         self.library.load(lambda what, part: None)
 
@@ -165,14 +170,22 @@ class Operations(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
+class InLists(Operations):
+    """The same about the bound from which on vectors are in lists."""
+
+    large = 6
+
+
 done: list[int] = []
 
 
-def test_five_hundred_operations() -> None:
+@pytest.mark.parametrize(("machine", "examples", "least"), [(Operations, EXAMPLES, 500), (InLists, 4, 100)])
+def test_hundreds_of_operations(machine: type[Operations], examples: int, least: int) -> None:
+    done.clear()
     run_state_machine_as_test(
-        Operations,
+        machine,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=True,
@@ -180,4 +193,4 @@ def test_five_hundred_operations() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert len(done) >= 500
+    assert len(done) >= least

@@ -1,0 +1,80 @@
+"""The vectors of a knowledge base that is not large, by FAISS: all are compared, in float16, so nothing is missed.
+
+Whoever uses it holds the lock of the index.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.inverted import Codes, Floats, Halves, selector
+from knowledge.places import Numbers
+
+ARRAYS = 2
+"""Arrays of such an index: ids and codes."""
+
+
+class Flat:
+    """Ids and their vectors, all of one dimension."""
+
+    lists = 0
+    """It has none."""
+
+    def __init__(self, dimension: int) -> None:
+        import faiss
+
+        self.dimension = dimension
+        flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        self._faiss: Any = faiss.IndexIDMap(flat)
+
+    @property
+    def size(self) -> int:
+        """How many vectors there are."""
+        return int(self._faiss.ntotal)
+
+    def ids(self) -> Numbers:
+        """Return all ids."""
+        import faiss
+
+        return faiss.vector_to_array(self._faiss.id_map)
+
+    def add(self, ids: Numbers, vectors: Halves) -> None:
+        """Put vectors in."""
+        self.fill(ids, np.ascontiguousarray(vectors, dtype=np.float16).view(np.uint8))
+
+    def fill(self, ids: Numbers, codes: Codes) -> None:
+        """Put vectors in, given as the bits of float16, which FAISS keeps: no way through float32 and back."""
+        self._faiss.add_sa_codes(np.ascontiguousarray(codes), np.ascontiguousarray(ids))
+
+    def remove(self, ids: Numbers) -> None:
+        """Take vectors out; those that are not there are no error."""
+        self._faiss.remove_ids(ids)
+
+    def search(self, vector: Floats, count: int, only: Numbers | None = None) -> tuple[Numbers, Floats]:
+        """Return up to `count` ids and their cosines to `vector`, of shape (1, dimension), the nearest first."""
+        import faiss
+
+        among: Any = None if only is None else faiss.SearchParameters(sel=selector(only))  # type: ignore[call-arg]
+        scores, ids = self._faiss.search(vector, min(count, self.size), params=among)
+        there = ids[0] != -1
+        return ids[0][there], scores[0][there]
+
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """Return everything as arrays, `ARRAYS` of them."""
+        import faiss
+
+        ids = self.ids()
+        inner: Any = faiss.downcast_index(self._faiss.index)
+        return [ids, faiss.vector_to_array(inner.codes).reshape(len(ids), -1)]
+
+
+def restored(arrays: Sequence[npt.NDArray[Any]]) -> Flat:
+    """Return the index that `arrays` told about; raises `ValueError` where they do not fit each other."""
+    ids, codes = arrays
+    if ids.ndim != 1 or codes.ndim != 2 or len(codes) != len(ids) or codes.shape[1] % 2:
+        raise ValueError("an index of no such shape")
+    found = Flat(codes.shape[1] // 2)
+    found.fill(ids, codes)
+    return found
