@@ -142,7 +142,7 @@ def merged(segments: Sequence[Segment]) -> Segment:
         keys.append(np.repeat(segment.keys, np.diff(segment.starts))[kept])
         counts.append(segment.counts[kept])
         before += len(ids[-1])
-    return _sorted(*_in_order(*(np.concatenate(part) for part in (ids, rows, keys, counts))))
+    return _sorted(*_in_order(np.concatenate(ids), np.concatenate(rows), np.concatenate(keys), np.concatenate(counts)))
 
 
 def _in_order(
