@@ -42,10 +42,10 @@ def of_chunks(connection: sqlite3.Connection, chunks: Sequence[int]) -> list[byt
 
 
 def chunk_ids(connection: sqlite3.Connection, base_id: int) -> set[int]:
-    """Return the ids of the chunks of a base that have terms."""
+    """Return the ids of the chunks of a base that have terms and are not switched off."""
     query = (
         "SELECT t.chunk_id FROM chunk_terms t JOIN chunks c ON c.id = t.chunk_id"
-        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ?"
+        " JOIN documents d ON d.id = c.document_id WHERE d.base_id = ? AND NOT c.switched_off"
     )
     return {row[0] for row in connection.execute(query, (base_id,))}
 
