@@ -18,6 +18,7 @@ from knowledge.catalog import DEFAULT
 from knowledge.library import Library
 from knowledge.loaders import LOADERS
 from knowledge.lock import FolderLock
+from knowledge.read_only import ReadOnly
 
 PAUSE = 0.2
 
@@ -64,7 +65,7 @@ def _files(paths: list[Path]) -> Iterator[tuple[str, Path]]:
 
 def show(given: argparse.Namespace, settings: ServerSettings) -> int:
     """List the bases, or the documents of one with the files that did not become any."""
-    with _opened(settings) as library:
+    with _reading(settings) as library:
         if given.base is None:
             bases = [asdict(base) for base in library.bases()]
             lines = [f"{b['name']}  {b['documents']} documents, {b['chunks']} passages  {b['embedder']}" for b in bases]
@@ -115,8 +116,8 @@ def passages(given: argparse.Namespace, settings: ServerSettings) -> int:
 
 def search(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Print the best passages."""
-    with _opened(settings, load=True) as library:
-        found = library.find(given.base or DEFAULT, given.query, given.top_k, mode=given.mode)
+    with _reading(settings) as library:
+        found = library.find(given.base or DEFAULT, given.query, given.top_k, given.mode)
     lines = []
     for passage in found.passages:
         where = passage.locator
@@ -198,6 +199,16 @@ def _opened(settings: ServerSettings, load: bool = False) -> Iterator[Library]:
     try:
         if load:
             library.load(lambda what, part: None)
+        yield library
+    finally:
+        library.close()
+
+
+@contextlib.contextmanager
+def _reading(settings: ServerSettings) -> Iterator[ReadOnly]:
+    library = ReadOnly(settings, settings.data)
+    library.open()
+    try:
         yield library
     finally:
         library.close()

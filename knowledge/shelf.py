@@ -103,14 +103,17 @@ class Shelf:
     def keep_indexes(self) -> None:
         """Write the files of large indexes that changed much, so that the next start is fast."""
         with self._store.read() as connection:
-            made = {number: catalog.made_by(connection, number) for number in catalog.base_ids(connection)}
-        for number, embedder in made.items():
-            if embedder is None:
-                continue
-            index = self._indexes.of(number)
-            with index.lock, self._store.read() as connection:
-                if index.words == index.size:  # else the next start reads the database, and is right
-                    self._cache.keep(index, connection, number, embedder)
+            numbers = catalog.base_ids(connection)
+        for number in numbers:
+            self.keep_index(number)
+
+    def keep_index(self, base_id: int) -> None:
+        """Write the file of one index, as `keep_indexes`."""
+        index = self._indexes.of(base_id)
+        with index.lock, self._store.read() as connection:
+            embedder = catalog.made_by(connection, base_id)
+            if embedder is not None and index.words == index.size:  # else the next start reads the database, and is right
+                self._cache.keep(index, connection, base_id, embedder)
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
         """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""

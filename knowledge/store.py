@@ -34,14 +34,17 @@ class Store:
         self._writer: sqlite3.Connection | None = None
         self._readers: list[sqlite3.Connection] = []
 
-    def open(self) -> None:
-        """Open or make the file; raises `KnowledgeError` when it is damaged, or newer than this program."""
+    def open(self, update: bool = True) -> None:
+        """Open or make the file; raises `KnowledgeError` when it is damaged, or newer than this program.
+
+        `update` False: another process has it, so its tables stay as they are, and one that is older is refused too.
+        """
         with told(self.path), disk.told(self.path.parent):
             # Made here, so that it is nobody else's to read; SQLite gives its other files the same rights.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             writer = self._connect()
             try:
-                self._prepare(writer)
+                self._prepare(writer, update)
             except BaseException:
                 writer.close()
                 raise
@@ -54,12 +57,16 @@ class Store:
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
 
-    def _prepare(self, writer: sqlite3.Connection) -> None:
+    def _prepare(self, writer: sqlite3.Connection, update: bool) -> None:
         version = writer.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise KnowledgeError(
                 f"{self.path} was written by a newer version of this program (schema {version}, not {VERSION}): update"
                 " the program, or use another --data-dir; the file was not touched"
+            )
+        if version < VERSION and not update:
+            raise KnowledgeError(
+                f"{self.path} is in use by an older version of this program (schema {version}, not {VERSION}): stop that first"
             )
         writer.execute("PRAGMA journal_mode=WAL")
         writer.execute("PRAGMA synchronous=FULL")

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from cli.__main__ import main
 from knowledge.library import Library
 from knowledge.settings import KnowledgeSettings
 
+ROOT = Path(__file__).resolve().parents[2]
 Shown = pytest.CaptureFixture[str]
 
 
@@ -122,16 +125,46 @@ def test_while_a_server_has_the_folder(data: Path, tmp_path: Path, capsys: Shown
     library = Library(KnowledgeSettings(data_dir=data))
     library.open()
     try:
-        for line in (["list"], ["search", "oak"], ["remove", "trees.txt"], ["add", "x.txt"], ["restore", str(tmp_path)]):
+        for line in (["remove", "trees.txt"], ["add", "x.txt"], ["restore", str(tmp_path)]):
             (tmp_path / "knowledge.db").touch()
             assert main(["knowledge", *line, "--data-dir", str(data)]) == 3
             shown = capsys.readouterr().err
             assert "is in use by process" in shown and "over its API" in shown
+        assert main(["knowledge", "list", "--data-dir", str(data)]) == 0
+        assert "default  3 documents" in capsys.readouterr().out
+        assert main(["knowledge", "search", "Which tree loses its foliage?", "--data-dir", str(data)]) == 0
+        assert "The oak sheds" in capsys.readouterr().out
         assert main(["knowledge", "verify", "--data-dir", str(data)]) == 0
         assert "in use by process" in capsys.readouterr().out
         assert main(["knowledge", "backup", str(tmp_path / "copy"), "--data-dir", str(data)]) == 0
     finally:
         library.close()
+
+
+HEAVY = {"torch", "sentence_transformers", "transformers", "gradio", "fastapi", "scipy", "sklearn", "langchain_core", "httpx"}
+IMPORTED = """
+import sys
+from cli.__main__ import main
+try:
+    sys.exit(main(sys.argv[1:]))
+finally:
+    print(" ".join({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["search", "Which tree loses its foliage?"], ["list"], ["verify"], ["remove", "nothing.txt"], ["--help"]],
+    ids=" ".join,
+)
+def test_what_needs_no_documents_read_imports_nothing_heavy(data: Path, line: list[str]) -> None:
+    whole = ["knowledge", *line] if line == ["--help"] else ["knowledge", *line, "--data-dir", str(data)]
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *whole], capture_output=True, text=True, cwd=ROOT, check=False)
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert done.returncode == int(line[0] == "remove"), done.stderr
+    assert {"cli", "configs"} <= imported and not imported & HEAVY
+    assert ("The oak sheds" in done.stdout) == (line[0] == "search")
+    assert line != ["--help"] or "numpy" not in imported
 
 
 def test_verify_lists_what_is_wrong(data: Path, tmp_path: Path, capsys: Shown) -> None:
@@ -155,7 +188,7 @@ def test_a_wrong_line(line: list[str], capsys: Shown) -> None:
 
 
 def test_nothing_there_and_wrong_settings(tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in (["verify"], ["backup", str(tmp_path / "copy")]):
+    for command in (["verify"], ["backup", str(tmp_path / "copy")], ["list"], ["search", "oak"]):
         assert main(["knowledge", *command, "--data-dir", str(tmp_path / "none")]) == 4
         assert "no knowledge base in" in capsys.readouterr().err
     monkeypatch.setenv("CHAT_LLM_WEBUI_DATA_DIRR", "x")

@@ -29,6 +29,13 @@ def test_a_text_has_these_terms(text: str, expected: list[str]) -> None:
     assert terms.terms(text) == expected
 
 
+@given(st.text(alphabet="aAbs1_-./:+#@ \n", max_size=40))
+def test_a_text_of_ascii_has_the_terms_it_has_beside_another(text: str) -> None:
+    beside = terms.terms(f"{text} \u00e9")
+    beside.remove("\u00e9")
+    assert terms.terms(text) == beside
+
+
 @given(st.lists(st.lists(st.text(max_size=8), max_size=30), max_size=12))
 def test_what_is_packed_is_unpacked(texts: list[list[str]]) -> None:
     rows, keys, counts = terms.unpack([terms.pack(text) for text in texts])
