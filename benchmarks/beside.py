@@ -167,7 +167,7 @@ async def first_token(client: httpx.AsyncClient, name: str, tokens: int) -> floa
 
 
 async def take_in(client: httpx.AsyncClient, name: str, content: bytes) -> str:
-    """Put a file into the knowledge base; returns how long each stage was seen, when it can be found."""
+    """Put a file into the knowledge base; returns, when it can be found, how long that took in words."""
     sent = await client.post("/v1/files", files={"file": (name, content)}, data={"purpose": "assistants"})
     sent.raise_for_status()
     entry = (await client.post("/v1/vector_stores/default/files", json={"file_id": sent.json()["id"]})).json()

@@ -24,7 +24,8 @@ class Refused:
 def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[Refused], texts: Texts) -> str:
     """Return the table: files on their way first, then what failed, then the documents, the latest first."""
     latest = {job.name: job for job in jobs}
-    going = [job for job in latest.values() if not job.done]
+    # One that rests holds up what came later under its name, so it is seen beside it.
+    going = [job for job in jobs if not job.done and (job.retry is not None or job is latest[job.name])]
     failed = [job for job in latest.values() if job.stage in ("failed", "cancelled")]
     rows = (
         [_job(job, texts) for job in going] + [_refused(file, texts) for file in refused] + [_job(job, texts) for job in failed]

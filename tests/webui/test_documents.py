@@ -51,6 +51,12 @@ def test_a_file_that_rests_says_why_and_when_it_is_tried_again(language: str, wo
     assert "the disk is &lt;full&gt;" in html and "#act/retry/7" in html and "#act/cancel/7" in html
 
 
+def test_a_file_that_rests_is_seen_beside_the_later_one_that_waits_for_it() -> None:
+    resting = job("a.pdf", "waiting", id=1, detail="the disk is full", retry=Retry(time.time(), 1, 5))
+    html = table([], [resting, job("a.pdf", "waiting", id=2)], [], EN)
+    assert html.count("a.pdf") == 2 and "the disk is full" in html and "#act/cancel/1" in html and "#act/cancel/2" in html
+
+
 def test_all_failed_files_are_tried_again_at_once_where_there_are_several() -> None:
     failed = [job(f"{number}.pdf", "failed", id=number) for number in range(2)]
     assert "#act/retryall/0" in table([], failed, [], EN)
