@@ -107,6 +107,7 @@ async def test_drafts_are_changed_approved_and_dropped(serve: Serve, browser: Br
         await heavy.get_by_role("button", name="Approve").click()
         await expect(told).to_contain_text("Saved as test question. Drafts left: 1.", timeout=PATIENCE)
         await expect(page.locator("#questions tbody tr")).to_have_count(1, timeout=PATIENCE)
+        await expect(page.locator(".draft textarea, #draft-start").and_(page.locator(":focus"))).to_have_count(1)
         await drafts.first.get_by_role("button", name="Drop").click()
         await expect(told).to_contain_text("Drafts left: 0.", timeout=PATIENCE)
         await expect(drafts).to_have_count(0)
