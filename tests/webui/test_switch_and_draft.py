@@ -60,9 +60,11 @@ async def test_a_passage_is_switched_off_by_keyboard_and_stays_off(serve: Serve,
     await expect(cards.nth(1).get_by_role("link", name="switch on passage 2")).to_be_focused()
     assert "900 euros" not in found(server.library, "What is the rent?")
 
+    row = page.locator("table.documents tbody tr").first
+    await page.get_by_role("tab", name="Documents").click()
+    await expect(row).to_contain_text("1 switched off", timeout=PATIENCE)
     await page.reload()
     await page.get_by_role("tab", name="LangChain").click()
-    row = page.locator("table.documents tbody tr").first
     await expect(row).to_contain_text("1 switched off", timeout=PATIENCE)
     await page.get_by_role("tab", name="Try retrieval").click()
     await page.fill("#try-query textarea, #try-query input", "What is the rent of the orchard?")
