@@ -154,7 +154,7 @@ class DraftingPanel:
             return note(texts.draft_nothing_to_ask, "note warning")
         told = texts.drafted.format(len(state.drafts), state.wanted)
         thrown = [texts.thrown_for[reason].format(many) for reason, many in sorted(state.thrown.items())]
-        told += f" {texts.thrown.format(', '.join(thrown))}" if thrown else ""
+        told += texts.thrown.format(", ".join(thrown)) if thrown else ""
         return note(told, "quiet") + (note(texts.draft_too_small, "note warning") if state.too_small else "")
 
     def _rows(self, drafts: Sequence[Draft]) -> tuple[Any, ...]:
@@ -182,7 +182,7 @@ class DraftingPanel:
             self._library.question_files.add(self._library.card(base).id, [row])
         except KnowledgeError as error:
             return (note(sentence(error), "note warning"), done, gr.skip(), *keep)
-        return (*self._drop(number, drafts, done, f"{self._texts.approved} "), *self._shown(base))
+        return (*self._drop(number, drafts, done, self._texts.approved), *self._shown(base))
 
     def _drop(self, number: int, drafts: list[Draft], done: list[int], said: str = "") -> tuple[Any, ...]:
         done = [*done, number]

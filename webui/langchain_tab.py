@@ -94,7 +94,7 @@ class LangChainTab:
     def _place_tabs(self) -> None:
         texts = self._texts
         with gr.Tabs(elem_classes="within") as self.tabs:
-            with gr.Tab(texts.documents, id="documents"):
+            with gr.Tab(texts.documents, id="documents") as self._documents_tab:
                 self._place_drop()
                 self.refused = gr.State([])
                 self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
@@ -133,8 +133,9 @@ class LangChainTab:
         self._retrieval.wire(self.base, self._doors["try"])
         self._evaluation.wire(self.base, self._doors["evaluate"], self._evaluation_tab)
         page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
-        # Documents may have come by another way since: the sample document from the chat, files over the API.
-        shown.select(self._table, scope, table, **quiet)
+        # Documents may have come by another way since (the sample document from the chat, files over the API), and passages
+        # may have been switched off in the tab beside.
+        gr.on([shown.select, self._documents_tab.select], self._table, scope, table, **quiet)
 
     # -- what they do ---------------------------------------------------------------------------------------------
 

@@ -21,6 +21,12 @@
     }
     const language = event.target.closest("#language a"); // Gradio opens links in a new tab; this one is not a link away
     if (language) { event.preventDefault(); return location.assign(language.getAttribute("href")); }
+    const draft = event.target.closest(".draft");
+    if (draft && event.target.closest("button")) {
+      // It goes when it is approved or dropped; whoever came by keyboard stands on the next one.
+      const next = draft.nextElementSibling?.matches(".draft") ? draft.nextElementSibling : null;
+      appeared(() => !draft.isConnected && (next?.querySelector("textarea") || document.getElementById("draft-start")), (field) => field.focus());
+    }
     const act = event.target.closest('a.act[href^="#act/"]');
     if (!act) return;
     event.preventDefault();

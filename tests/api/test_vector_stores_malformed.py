@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api import json_body
 from api.errors import BadRequest
-from api.vector_store_request import ChangedStore, NewBatch, NewFile, NewStore, Searched
+from api.vector_store_request import ChangedStore, NewBatch, NewFile, NewStore, Searched, SwitchedPassage
 from knowledge.attribute_filter import condition
 from tests.api.live import Live
 
@@ -304,7 +304,7 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-MODELS: list[type[BaseModel]] = [NewStore, ChangedStore, NewFile, NewBatch, Searched]
+MODELS: list[type[BaseModel]] = [NewStore, ChangedStore, NewFile, NewBatch, Searched, SwitchedPassage]
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

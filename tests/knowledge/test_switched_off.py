@@ -234,3 +234,15 @@ def test_the_partial_index_answers_which_are_off(make: Make, tmp_path: Path) -> 
         for query in ("SELECT switched_off FROM document_rows WHERE base_id = 1",):
             plan = " ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
             assert "chunks_switched_off" in plan, plan
+
+
+def test_an_index_that_lags_behind_brings_nothing_back(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    passages = fill(library)
+    with monkeypatch.context() as patched:  # as for a search between the commit and the index
+        patched.setattr(type(library._indexes.of(1)), "swap", lambda *given: None)
+        library.switch_passages("default", NAME, [passages[0].chunk_id], True)
+        assert passages[0].chunk_id in library._indexes.of(1).ids()
+        assert not any(found(library, passages[0], mode) for mode in MODES)
+    assert [finding.text for finding in library.verify()] == [
+        "the index of knowledge base 1 lacks 0 passages and has 1 too many"
+    ]

@@ -1,6 +1,7 @@
 """The table says what became of every file, and shows names as text."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,8 @@ def test_only_the_latest_try_of_a_file_counts() -> None:
 def test_names_are_text() -> None:
     html = table([document("<img src=x>.md")], [], [], EN)
     assert "<img" not in html and "&lt;img src=x&gt;.md" in html
+
+
+def test_passages_that_are_switched_off_are_counted() -> None:
+    html = table([replace(document("c.md"), switched_off=2), document("d.md", 4)], [], [], EN)
+    assert html.count("switched off") == 1 and '41<div class="muted">2 switched off</div>' in html

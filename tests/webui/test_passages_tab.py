@@ -1,5 +1,7 @@
 """The list of passages: order, tokens, what neighbours share, parts; all of it text."""
 
+from dataclasses import replace
+
 from knowledge.base import Locator, Passage, Source
 from webui.passages_tab import SHOWN, listing
 from webui.texts import LANGUAGES
@@ -29,3 +31,14 @@ def test_a_long_document_comes_in_parts() -> None:
     first, last, beyond = (listing(passages, part, EN) for part in (0, 2, 99))
     assert "#act/part/1" in first and "previous" not in first and first.count("chunk") == SHOWN
     assert "#act/part/1" in last and "41–41 of 41" in last and last == beyond
+
+
+def test_what_is_switched_off_is_counted_labelled_and_explained() -> None:
+    on, off = passage(7, "One."), replace(passage(8, "Two."), switched_off=True)
+    html = listing([on, off], 0, EN)
+    assert "1 switched off" in html and EN.switched_off_hint in html
+    assert html.count('class="card chunk"') == html.count('class="card chunk off"') == html.count('class="state"') == 1
+    assert 'href="#act/off/7">switch off<span class="unseen"> passage 1</span>' in html
+    assert 'href="#act/on/8">switch on<span class="unseen"> passage 2</span>' in html
+    html = listing([on], 0, EN)
+    assert EN.switched_off not in html and EN.switched_off_hint not in html

@@ -60,9 +60,11 @@ async def test_a_passage_is_switched_off_by_keyboard_and_stays_off(serve: Serve,
     await expect(cards.nth(1).get_by_role("link", name="switch on passage 2")).to_be_focused()
     assert "900 euros" not in found(server.library, "What is the rent?")
 
+    row = page.locator("table.documents tbody tr").first
+    await page.get_by_role("tab", name="Documents").click()
+    await expect(row).to_contain_text("1 switched off", timeout=PATIENCE)
     await page.reload()
     await page.get_by_role("tab", name="LangChain").click()
-    row = page.locator("table.documents tbody tr").first
     await expect(row).to_contain_text("1 switched off", timeout=PATIENCE)
     await page.get_by_role("tab", name="Try retrieval").click()
     await page.fill("#try-query textarea, #try-query input", "What is the rent of the orchard?")
@@ -107,6 +109,7 @@ async def test_drafts_are_changed_approved_and_dropped(serve: Serve, browser: Br
         await heavy.get_by_role("button", name="Approve").click()
         await expect(told).to_contain_text("Saved as test question. Drafts left: 1.", timeout=PATIENCE)
         await expect(page.locator("#questions tbody tr")).to_have_count(1, timeout=PATIENCE)
+        await expect(page.locator(".draft textarea, #draft-start").and_(page.locator(":focus"))).to_have_count(1)
         await drafts.first.get_by_role("button", name="Drop").click()
         await expect(told).to_contain_text("Drafts left: 0.", timeout=PATIENCE)
         await expect(drafts).to_have_count(0)

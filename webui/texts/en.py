@@ -248,7 +248,7 @@ TEXTS = Texts(
     drafting="Drafting question {} of {}…",
     drafted="Usable drafts: {} of {}.",
     draft_nothing_to_ask="These documents have no passage long enough to be asked about.",
-    thrown="Thrown away: {}.",
+    thrown=" Thrown away: {}.",
     thrown_for={
         "mark": "{} without a question mark",
         "long": "{} too long",
@@ -263,7 +263,7 @@ TEXTS = Texts(
     draft_question="Question {}",
     draft_empty="Write a question first, or drop this one.",
     approve="Approve",
-    approved="Saved as test question.",
+    approved="Saved as test question. ",
     drop_draft="Drop",
     drafts_left="Drafts left: {}.",
     keys="Keys",
