@@ -18,7 +18,7 @@ import numpy.typing as npt
 from knowledge import flat, inverted
 from knowledge.base import EmbedderMismatch, KnowledgeError
 from knowledge.flat import Flat
-from knowledge.inverted import Codes, Inverted
+from knowledge.inverted import Inverted
 from knowledge.lexical import Lexical
 from knowledge.places import Numbers
 from knowledge.training import Training, lists_for
@@ -172,13 +172,8 @@ class Index:
         if isinstance(now, Inverted) and now.size < SHRUNK * self._large:
             self._vectors = flat.restored(now.arrays()[: flat.ARRAYS])
         elif now.size >= self._large and lists_for(now.size) >= TOO_FEW * now.lists and now.size >= self._again:
-            self._training = Training(self.lock, self._copied, self._trained)
+            self._training = Training(self.lock, now, self._trained)
             self._training.start()
-
-    def _copied(self) -> tuple[Numbers, Codes]:
-        assert self._vectors is not None  # noqa: S101
-        ids, codes = self._vectors.arrays()[: flat.ARRAYS]
-        return ids, codes
 
     def _trained(self, training: Training, made: Inverted | None) -> None:
         """Take what a training made, unless everything was replaced meanwhile."""
