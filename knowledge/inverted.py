@@ -46,8 +46,9 @@ class Inverted:
         self.centres, self.probes = np.ascontiguousarray(centres, dtype=np.float32), probes
         lists, self.dimension = self.centres.shape
         self._places = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
-        # It needs a quantizer of its own only to be one: the centres are compared here, so that a choice of ids counts.
-        self._quantizer = faiss.IndexFlatIP(self.dimension)
+        # One vector's lists are not asked of it: the centres are compared here, so that a choice of ids counts.
+        self._quantizer: Any = faiss.IndexFlatIP(self.dimension)
+        self._quantizer.add(self.centres)
         kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         self._faiss: Any = faiss.IndexIVFScalarQuantizer(self._quantizer, self.dimension, lists, kind, metric, False)
         self._faiss.is_trained = True  # there is nothing else to learn: the codes are the vectors
@@ -69,11 +70,9 @@ class Inverted:
 
     def nearest(self, vectors: Halves) -> Lists:
         """Return the list of each vector."""
-        import faiss
-
         if len(vectors) < MANY:
             return np.asarray(np.argmax(vectors.astype(np.float32) @ self.centres.T, axis=1), dtype=np.int32)
-        _, lists = faiss.knn(vectors.astype(np.float32), self.centres, 1, metric=faiss.METRIC_INNER_PRODUCT)
+        _, lists = self._quantizer.search(vectors.astype(np.float32), 1)  # `faiss.knn` would keep every other thread waiting
         return np.asarray(lists[:, 0], dtype=np.int32)
 
     def add(self, ids: Numbers, vectors: Halves) -> None:

@@ -118,7 +118,8 @@ def test_emptied_meanwhile_it_takes_another_dimension(held: threading.Event) -> 
 
 def test_vectors_that_move_while_they_are_copied_are_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flat, "PIECE", 100)
-    index, begun = Index(LARGE), []
+    index = Index(LARGE)
+    begun: list[int] = []
     pieces = Flat.pieces
 
     def disturbed(self: Flat) -> Iterator[tuple[np.ndarray, np.ndarray]]:
