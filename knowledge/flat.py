@@ -3,13 +3,13 @@
 Whoever uses it holds the lock of the index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from knowledge.inverted import Codes, Floats, Halves, selector
+from knowledge.inverted import PIECE, Codes, Floats, Halves, selector
 from knowledge.places import Numbers
 
 ARRAYS = 2
@@ -60,6 +60,18 @@ class Flat:
         scores, ids = self._faiss.search(vector, min(count, self.size), params=among)
         there = ids[0] != -1
         return ids[0][there], scores[0][there]
+
+    def pieces(self) -> Iterator[tuple[Numbers, Codes]]:
+        """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""
+        import faiss
+
+        inner: Any = faiss.downcast_index(self._faiss.index)
+        size, width = self.size, int(inner.code_size)
+        for start in range(0, size, PIECE):
+            stop = min(start + PIECE, size)
+            ids = faiss.rev_swig_ptr(self._faiss.id_map.data(), stop)[start:]
+            codes = faiss.rev_swig_ptr(inner.codes.data(), stop * width)[start * width :]
+            yield ids.copy(), codes.reshape(-1, width).copy()
 
     def arrays(self) -> list[npt.NDArray[Any]]:
         """Return everything as arrays, `ARRAYS` of them."""

@@ -5,7 +5,7 @@ vectors, all of which are compared. Every change costs by the vectors changed, n
 holds the lock of the index. How centres are found and how many lists are probed, it is told (`training.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,14 @@ ARRAYS = 5
 """Arrays of such an index: ids and codes in the order of the lists, sizes of the lists, centres, probes."""
 
 
-EXACT = 10_000
+EXACT = 50_000
 """Of a choice of ids so many are compared at least, if they are there, whichever list they are in."""
 
 FEW = 200
 """A choice of fewer ids is looked up in a hash table, of more in a bitmap, which takes a tenth of the time."""
+
+PIECE = 8192
+"""Vectors copied at a time, while nothing is searched."""
 
 MANY = 1000
 """Vectors for which FAISS finds the nearest centres; for fewer numpy takes half of the time."""
@@ -43,8 +46,9 @@ class Inverted:
         self.centres, self.probes = np.ascontiguousarray(centres, dtype=np.float32), probes
         lists, self.dimension = self.centres.shape
         self._places = Places(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32))
-        # It needs a quantizer of its own only to be one: the centres are compared here, so that a choice of ids counts.
-        self._quantizer = faiss.IndexFlatIP(self.dimension)
+        # One vector's lists are not asked of it: the centres are compared here, so that a choice of ids counts.
+        self._quantizer: Any = faiss.IndexFlatIP(self.dimension)
+        self._quantizer.add(self.centres)
         kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         self._faiss: Any = faiss.IndexIVFScalarQuantizer(self._quantizer, self.dimension, lists, kind, metric, False)
         self._faiss.is_trained = True  # there is nothing else to learn: the codes are the vectors
@@ -66,11 +70,9 @@ class Inverted:
 
     def nearest(self, vectors: Halves) -> Lists:
         """Return the list of each vector."""
-        import faiss
-
         if len(vectors) < MANY:
             return np.asarray(np.argmax(vectors.astype(np.float32) @ self.centres.T, axis=1), dtype=np.int32)
-        _, lists = faiss.knn(vectors.astype(np.float32), self.centres, 1, metric=faiss.METRIC_INNER_PRODUCT)
+        _, lists = self._quantizer.search(vectors.astype(np.float32), 1)  # `faiss.knn` would keep every other thread waiting
         return np.asarray(lists[:, 0], dtype=np.int32)
 
     def add(self, ids: Numbers, vectors: Halves) -> None:
@@ -162,6 +164,15 @@ class Inverted:
     def list_of(self, ids: Numbers) -> Lists:
         """Return the list of each of these ids; `NOWHERE` for one that is not there."""
         return self._places.of(ids)
+
+    def pieces(self) -> Iterator[tuple[Numbers, Codes]]:
+        """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""
+        parts: list[tuple[Numbers, Codes]] = []
+        for number in range(self.lists):
+            parts.append(self._list(number))
+            if sum(len(ids) for ids, _ in parts) >= PIECE or number == self.lists - 1:
+                yield np.concatenate([ids for ids, _ in parts]), np.concatenate([codes for _, codes in parts])
+                parts = []
 
     def arrays(self) -> list[npt.NDArray[Any]]:
         """Return everything as arrays, `ARRAYS` of them."""

@@ -2,10 +2,11 @@
 
 Centres by k-means over a sample of the vectors, every vector into the list of its nearest centre, then the number of
 lists a search must look into, measured on vectors of the base itself: real bases differ. In a thread of its own, which
-holds the lock of the index only to copy the vectors at its begin and to hand over at its end; what changes meanwhile is
-noted and done again. It does not know when a base is large enough.
+holds the lock of the index only for moments: to copy some vectors at its begin, and to hand over at its end. What changes
+meanwhile is noted and done again. It does not know when a base is large enough.
 """
 
+import contextlib
 import logging
 import math
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from knowledge.flat import Flat
 from knowledge.inverted import Codes, Floats, Halves, Inverted
 from knowledge.places import NOWHERE, Lists, Numbers
 
@@ -32,6 +34,9 @@ BLOCK = 16_384
 
 ASKED, NEIGHBOURS = 200, 100
 """Vectors that are asked for their neighbours, and how many: as many as a search looks at."""
+
+ATTEMPTS = 3
+"""To copy the vectors without keeping searches waiting."""
 
 CATCHING_UP = 3
 """Times that changes are done again without the lock, before the last of them are under it."""
@@ -56,15 +61,16 @@ class Stopped(Exception):
 
 
 class Training:
-    """One making of an index. `copied` returns ids and codes; `done` is called with the result under `lock`."""
+    """One making of an index from another, which is used under `lock`; so is `done`, which gets the result."""
 
     def __init__(
         self,
         lock: AbstractContextManager[Any],
-        copied: Callable[[], tuple[Numbers, Codes]],
+        source: Flat | Inverted,
         done: Callable[["Training", Inverted | None], None],
     ) -> None:
-        self._lock, self._copied, self._done = lock, copied, done
+        self._lock, self._source, self._done = lock, source, done
+        self._moved = False
         self._changes: list[Change] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="index-training", daemon=True)
@@ -76,6 +82,7 @@ class Training:
     def note(self, gone: Numbers, came: Numbers, vectors: Halves) -> None:
         """Take down a change of the index; whoever calls holds the lock."""
         self._changes.append((gone, came, vectors))
+        self._moved |= bool(len(gone))
 
     def stop(self) -> None:
         """End soon, without a result."""
@@ -103,8 +110,7 @@ class Training:
                 self._done(self, None)
 
     def _made(self) -> Inverted:
-        with self._lock:
-            ids, codes = self._copied()
+        ids, codes = self._copy()
         vectors = codes.view(np.float16)
         made = Inverted(self._centres(vectors), 1)
         lists = self._lists(made, vectors)
@@ -117,6 +123,37 @@ class Training:
                 changes, self._changes = self._changes, []
             _apply(made, changes)
         return made
+
+    def _copy(self) -> tuple[Numbers, Codes]:
+        """Return all ids and codes, copied piece by piece; again from the begin where removals moved what was left."""
+        for _ in range(ATTEMPTS):
+            if (found := self._copied(contextlib.nullcontext())) is not None:
+                return found
+        found = self._copied(self._lock)
+        assert found is not None  # noqa: S101  # nothing changes under the lock
+        return found
+
+    def _copied(self, whole: AbstractContextManager[Any]) -> tuple[Numbers, Codes] | None:
+        """Return a copy made under `whole`; None where removals or many additions came between."""
+        with whole:
+            with self._lock:
+                self._moved, pieces = False, self._source.pieces()
+                room = self._source.size + self._source.size // 8
+            ids, codes, done = np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.uint8), 0
+            while True:
+                self._look()
+                with self._lock:
+                    if self._moved:
+                        return None
+                    some, theirs = next(pieces, (ids[:0], codes[:0]))
+                if not len(some):
+                    return ids[:done], codes[:done]
+                if not done:
+                    ids, codes = np.empty(room, dtype=np.int64), np.empty((room, theirs.shape[1]), dtype=np.uint8)
+                if done + len(some) > room:
+                    return None
+                ids[done : done + len(some)], codes[done : done + len(some)] = some, theirs
+                done += len(some)
 
     def _centres(self, vectors: Halves) -> Floats:
         """Return the centres of a sample by k-means; not FAISS's, which cannot be stopped for seconds at a time."""

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from knowledge import training
+from knowledge import flat, training
+from knowledge.flat import Flat
 from knowledge.index import Index
 from knowledge.training import Training
 from tests.knowledge.vectors import clustered, nearest
@@ -113,6 +114,31 @@ def test_emptied_meanwhile_it_takes_another_dimension(held: threading.Event) -> 
     assert before is not None
     before.wait()
     assert index.ids() == {7} and index.search(clustered(1, dimension=8).astype(np.float32), 3)[0][0] == 7
+
+
+def test_vectors_that_move_while_they_are_copied_are_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flat, "PIECE", 100)
+    index = Index(LARGE)
+    begun: list[int] = []
+    pieces = Flat.pieces
+
+    def disturbed(self: Flat) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        begun.append(len(begun))
+        for place, piece in enumerate(pieces(self)):
+            yield piece
+            if place == 1 and len(begun) <= disturbances:
+                first = 150 * len(begun)
+                index.swap(range(first - 150, first - 130), range(first + 4000, first + 4010), VECTORS[first : first + 10])
+
+    monkeypatch.setattr(Flat, "pieces", disturbed)
+    for disturbances in (1, training.ATTEMPTS):
+        begun.clear()
+        index.rebuild([(np.arange(1000), VECTORS[:1000])])
+        index.settle()
+        assert len(begun) == disturbances + 1 and index.lists > 0 and index._again == 0
+        gone = {number for k in range(disturbances) for number in range(150 * k, 150 * k + 20)}
+        came = {number for k in range(disturbances) for number in range(150 * k + 4150, 150 * k + 4160)}
+        assert index.ids() == set(range(1000)) - gone | came
 
 
 def test_it_ends_when_it_is_closed(held: threading.Event) -> None:
