@@ -26,7 +26,7 @@ MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
 """PDFium's error codes for a password that is missing and for a kind of encryption it does not know."""
 
-NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], " ")
 """Fonts of formulas put signs at control characters; that is usual and worth no warning."""
 
 

@@ -1,7 +1,8 @@
 """The lines of one page as PDFium sees them: their words, place and height, and the spaces that PDFium missed.
 
-Knows PDFium's text page only. PDFium gives characters one after another; a space that the file only draws as distance
-is sometimes left out (1.4 % of the words of a justified report), so the distance is looked at once more.
+Knows PDFium's text page only; `pdf_bidi` puts lines from right to left in order. PDFium gives characters one after
+another; a space that the file only draws as distance is sometimes left out (1.4 % of the words of a justified report),
+so the distance is looked at once more.
 """
 
 import ctypes
@@ -12,22 +13,20 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
+from knowledge.loaders.bidi import Box
 from knowledge.loaders.lines import Line
+from knowledge.loaders.pdf_bidi import LINE, Order, ordered
 from knowledge.loaders.pdf_rules import Rule
 from knowledge.loaders.pdf_table import Tables, grids_of
 
-LINE = re.compile(r"([^\r\n\x02\ufffe]*)(\r\n|[\r\n\x02\ufffe]|$)")
 HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
 SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
 SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
-"""Where a Latin word ends and one from right to left begins, PDFium leaves the space out."""
+"""Where a Latin word ends and one from right to left begins, the space that parts them is drawn on the word's other side."""
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
-
-Box = tuple[float, float, float, float]
-"""Left, bottom, right, top in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterat
     """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
     if text_page.count_chars() != len(text):
         text = by_characters(text_page)
-    boxes = list(boxes_of(text_page, 0, len(text)))
+    order = order_of(text, text_page)
+    text, boxes = order.text, order.boxes
     grids = grids_of(rules)
     tables = Tables(grids, boxes, text) if grids else None
     for match in LINE.finditer(text):
@@ -53,6 +53,11 @@ def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterat
                     tables.texts[table] = ""
             else:
                 yield from line_of(text[begin:stop], boxes[begin:stop], shown, end in HYPHENS and stop == match.end(1))
+
+
+def order_of(text: str, text_page: Any) -> Order:
+    """Return a page's text in reading order; `text` has a character for each of PDFium's."""
+    return ordered(text, list(boxes_of(text_page, 0, len(text))), text_page.get_charbox)
 
 
 def by_characters(text_page: Any) -> str:
