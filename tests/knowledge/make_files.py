@@ -71,11 +71,12 @@ def image_pdf(pages: int, text: str = "") -> bytes:
 
 
 def glyph_pdf(glyphs: list[tuple[float, float, str]], size: int = 12) -> bytes:
-    """Return a PDF of at most 255 glyphs, half as wide as `size`, each drawn by itself: left, base line, meaning."""
-    told = "\n".join(f"<{code:02x}> <{sign.encode('utf-16-be').hex()}>" for code, (_, _, sign) in enumerate(glyphs, 1))
+    """Return a PDF of at most 255 glyphs, half as wide as `size`, each drawn by itself: left, base line, meaning ("": untold)."""
+    signs = {code: sign for code, (_, _, sign) in enumerate(glyphs, 1) if sign}
+    told = "\n".join(f"<{code:02x}> <{sign.encode('utf-16-be').hex()}>" for code, sign in signs.items())
     unicodes = (
         "/CIDInit /ProcSet findresource begin begincmap /CMapName /U def /CMapType 2 def 1 begincodespacerange <00> <ff> "
-        f"endcodespacerange {len(glyphs)} beginbfchar\n{told}\nendbfchar endcmap end"
+        f"endcodespacerange {len(signs)} beginbfchar\n{told}\nendbfchar endcmap end"
     ).encode()
     drawn = " ".join(f"1 0 0 1 {x} {y} Tm <{code:02x}> Tj" for code, (x, y, _) in enumerate(glyphs, 1))
     content = f"BT /F1 {size} Tf {drawn} ET".encode()

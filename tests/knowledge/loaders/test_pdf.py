@@ -12,7 +12,7 @@ from knowledge.loaders.base import Extract
 from knowledge.loaders.lines import Line, paragraphs
 from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_lines import spaced
-from tests.knowledge.make_files import encrypted_pdf, image_pdf, pdf
+from tests.knowledge.make_files import encrypted_pdf, glyph_pdf, image_pdf, pdf
 
 
 def extract(tmp_path: Path, content: bytes, seen: list[tuple[int, int]] | None = None) -> Extract:
@@ -101,6 +101,14 @@ def test_a_page_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(loader, "pages_of", pages)
     assert extract(tmp_path, pdf(["x"])).warnings == ("page 2 is damaged and left out",)
+
+
+def test_letters_that_the_file_does_not_tell_are_warned_of(tmp_path: Path) -> None:
+    untold = [(72.0 + 6 * place, 700.0, "" if place % 10 == 3 else "x") for place in range(200)]
+    found = extract(tmp_path, glyph_pdf(untold))
+    assert found.warnings[0].startswith("some letters of page 1 may be wrong or missing")
+    assert extract(tmp_path, glyph_pdf(untold[:60])).warnings[0].startswith("some letters of page 1 may")
+    assert extract(tmp_path, glyph_pdf([*untold[:40], *((x, 600.0, "x") for x, _, _ in untold)])).warnings == ()
 
 
 def test_runs_of_pages() -> None:
