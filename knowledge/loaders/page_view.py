@@ -14,6 +14,7 @@ from typing import Any
 from knowledge.loaders.base import PageReport
 from knowledge.loaders.locating import Located, locate
 from knowledge.loaders.pdf_bidi import LETTER
+from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_lines import order_of
 
 WIDTH = 1200
@@ -90,7 +91,7 @@ def _on_page(document: Any, index: int, quote: str) -> tuple[Located, list[list[
         return Located(), []
     # By the places of characters, not by the page's text, which leaves some out.
     codes = (raw.FPDFText_GetUnicode(text_page.raw, at) for at in range(text_page.count_chars()))
-    text = "".join(chr(code) if code <= 0x10FFFF else " " for code in codes)
+    text = mended("".join(chr(code) if code <= 0x10FFFF else " " for code in codes), text_page)
     order = order_of(text, text_page) if LETTER.search(text) else None
     located = locate(quote, order.text if order else text)
     spans = (run for span in located.spans for run in (_runs(order.places[slice(*span)]) if order else [span]))

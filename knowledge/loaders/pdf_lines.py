@@ -16,6 +16,7 @@ from typing import Any
 from knowledge.loaders.bidi import Box
 from knowledge.loaders.lines import Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
+from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_rules import Rule
 from knowledge.loaders.pdf_table import Tables, grids_of
 
@@ -40,7 +41,7 @@ def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterat
     """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
     if text_page.count_chars() != len(text):
         text = by_characters(text_page)
-    order = order_of(text, text_page)
+    order = order_of(mended(text, text_page), text_page)
     text, boxes = order.text, order.boxes
     grids = grids_of(rules)
     tables = Tables(grids, boxes, text) if grids else None

@@ -71,7 +71,7 @@ def image_pdf(pages: int, text: str = "") -> bytes:
 
 
 def glyph_pdf(glyphs: list[tuple[float, float, str]], size: int = 12) -> bytes:
-    """Return a PDF of at most 255 glyphs, half as wide as `size`, each drawn by itself: left, base line, meaning ("": untold)."""
+    """Return a PDF of at most 255 glyphs, half as wide as `size`, each drawn by itself: left, base line, meaning (or none)."""
     signs = {code: sign for code, (_, _, sign) in enumerate(glyphs, 1) if sign}
     told = "\n".join(f"<{code:02x}> <{sign.encode('utf-16-be').hex()}>" for code, sign in signs.items())
     unicodes = (

@@ -111,6 +111,14 @@ def test_letters_that_the_file_does_not_tell_are_warned_of(tmp_path: Path) -> No
     assert extract(tmp_path, glyph_pdf([*untold[:40], *((x, 600.0, "x") for x, _, _ in untold)])).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("told", "meant"), [("sch¸tzt Allg‰u", "schützt Allgäu"), ("d‡s ‡ prÈs", "dàs à près"), ("5‰ of a‡", "5‰ of a‡")]
+)
+def test_letters_read_in_the_code_of_another_system_are_put_right(tmp_path: Path, told: str, meant: str) -> None:
+    glyphs = [(72.0 + 6 * place, 700.0, letter) for place, letter in enumerate(told)]
+    assert extract(tmp_path, glyph_pdf(glyphs)).blocks[0].text == meant
+
+
 def test_runs_of_pages() -> None:
     assert ranges([3, 7, 8, 9, 12]) == "pages 3, 7-9, 12"
     assert ranges([3]) == "page 3"
