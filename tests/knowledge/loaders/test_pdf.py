@@ -112,7 +112,7 @@ def test_letters_that_the_file_does_not_tell_are_warned_of(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"), [("sch¸tzt Allg‰u", "schützt Allgäu"), ("d‡s ‡ prÈs", "dàs à près"), ("5‰ of a‡", "5‰ of a‡")]
+    ("told", "meant"), [("sch¸tzt Allg‰u", "schützt Allgäu"), ("d‡s ‡ prËs", "dàs à près"), ("5‰ of a‡", "5‰ of a‡")]
 )
 def test_letters_read_in_the_code_of_another_system_are_put_right(tmp_path: Path, told: str, meant: str) -> None:
     glyphs = [(72.0 + 6 * place, 700.0, letter) for place, letter in enumerate(told)]
@@ -139,7 +139,16 @@ def test_raised_and_lowered_pieces_stay_in_their_line() -> None:
         Line("Next line", 686, 12, left=72, right=120),
         Line("other column", 686, 12, left=320, right=400),
     ]
-    assert list(paragraphs(pieces)) == ["U in Rn is a neighbourhood 3 of x.\nNext line\nother column"]
+    assert list(paragraphs(pieces)) == ["U in R^n is a neighbourhood 3 of x.\nNext line\nother column"]
+
+
+@pytest.mark.parametrize(
+    ("base", "raised", "text"),
+    [("10", "3", "10^3"), ("f", "\u22121", "f^\u22121"), ("x)", "k", "x)^k"), ("21", "st", "21st"), ("n", "o", "no")],
+)
+def test_powers_are_told_from_words(base: str, raised: str, text: str) -> None:
+    pieces = [Line(base, 700, 12, left=72, right=90), Line(raised, 705, 8, left=90, right=95)]
+    assert list(paragraphs(pieces)) == [text]
 
 
 def test_chinese_lines_go_on_without_a_space() -> None:
