@@ -51,4 +51,4 @@ def is_guessed(text_page: Any) -> bool:
     places = range(0, text_page.count_chars(), max(1, text_page.count_chars() // SAMPLE))
     guessed = [place for place in places if raw.FPDFText_HasUnicodeMapError(text_page, place) > 0]
     letters = sum(raw.FPDFText_GetUnicode(text_page, place) != ord(" ") for place in guessed)
-    return letters >= FEWEST and letters > MOST * len(places)
+    return bool(letters >= FEWEST and letters > MOST * len(places))
