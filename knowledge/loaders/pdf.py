@@ -21,7 +21,7 @@ from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_letters import is_guessed
 from knowledge.loaders.pdf_lines import Ruled, lines_of
 from knowledge.loaders.pdf_rules import rules_of
-from knowledge.loaders.table import is_caption
+from knowledge.loaders.table import take_caption
 
 MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
@@ -65,8 +65,8 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner) -> list[Block]:
         parts = list(group)
         for raw in [one.text for one in parts] if ruled else paragraphs(one for one in parts if isinstance(one, Line)):
             text = cleaner.clean(raw.translate(NO_GLYPHS))
-            if ruled and blocks and blocks[-1].kind == "text" and is_caption(blocks[-1].text):
-                text = f"{' '.join(blocks.pop().text.split())}\n{text}"
+            if ruled:
+                text = f"{take_caption(blocks)}\n{text}".lstrip("\n")
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if ruled else "text"))
     return blocks
