@@ -21,6 +21,8 @@ CROSSINGS = 2
 """Rules that go through words, from which they are a drawing's."""
 ROWS = 4
 """Rules across, from which it is no chance that grids side by side have them at the same heights."""
+GUTTER = 12
+"""Points that part them at most."""
 CURRENCY = frozenset("$€£¥₹")
 
 Rules = tuple[list[Rule], list[Rule]]
@@ -166,7 +168,7 @@ def abreast(groups: list[Rules]) -> list[Rules]:
             for place, other in enumerate(rows)
             if len(ys) == len(other) >= ROWS
             and all(abs(one - two) <= NEAR for one, two in zip(ys, other, strict=True))
-            and max(rule[2] for rule in found[place][0]) <= left + NEAR
+            and -NEAR <= left - max(rule[2] for rule in found[place][0]) <= GUTTER
         )
         place = next(beside, None)
         if place is None:

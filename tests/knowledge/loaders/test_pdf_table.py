@@ -72,6 +72,7 @@ def test_grids_side_by_side_with_the_same_rows_are_one_table() -> None:
 
     rows = [0.0, 20.0, 40.0, 60.0]
     assert [(one.rows, one.columns) for one in grids_of(grid(0, rows) + grid(110, rows))] == [(3, 5)]
+    assert len(grids_of(grid(0, rows) + grid(150, rows))) == 2
     assert len(grids_of(grid(0, rows) + grid(110, [0.0, 30.0, 40.0, 60.0]))) == 2
     assert len(grids_of(grid(0, rows) + grid(0, [100.0, 120.0, 140.0, 160.0]))) == 2
 
