@@ -33,10 +33,20 @@ LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", 
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A part of a line that wide distances divide from the rest; `left` and `right` in points."""
+
+    text: str
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A line of a page: `bottom` and `height` in points from the page's lower edge (height 0: unknown).
 
     `broken`: it ends in a hyphen, not in `text`, that divides a word. `left` and `right` in points (0 and 0: unknown).
+    `cells`: its parts where it has several.
     """
 
     text: str
@@ -45,6 +55,7 @@ class Line:
     broken: bool = False
     left: float = 0.0
     right: float = 0.0
+    cells: tuple[Cell, ...] = ()
 
 
 def paragraphs(lines: Iterable[Line]) -> Iterator[str]:

@@ -14,11 +14,12 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from knowledge.loaders.bidi import Box
-from knowledge.loaders.lines import Line
+from knowledge.loaders.lines import Cell, Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
+from knowledge.loaders.pdf_columns import with_tables
 from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_rules import Rule
-from knowledge.loaders.pdf_table import Tables, grids_of
+from knowledge.loaders.pdf_table import CURRENCY, Tables, grids_of
 
 HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
@@ -26,6 +27,8 @@ SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
 SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
 """Where a Latin word ends and one from right to left begins, the space that parts them is drawn on the word's other side."""
+WIDE, BEFORE_SIGN = 1.0, 0.4
+"""Distances in heights that divide cells, for no line is justified so far; before the sign of a currency less does."""
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
 
@@ -38,7 +41,17 @@ class Ruled:
 
 
 def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
-    """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
+    """Yield the lines and tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
+    for ruled, group in groupby(all_lines(text, text_page, shown, rules), key=lambda one: isinstance(one, Ruled)):
+        if ruled:
+            yield from group
+        else:
+            found = with_tables(one for one in group if isinstance(one, Line))
+            yield from (Ruled(one) if isinstance(one, str) else one for one in found)
+
+
+def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
+    """Yield the lines and ruled tables of a page."""
     if text_page.count_chars() != len(text):
         text = by_characters(text_page)
     order = order_of(mended(text, text_page), text_page)
@@ -90,7 +103,8 @@ def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[
         yield Line(paired(words), broken=broken)
     elif within(place, shown):
         last = next(box for box in reversed(boxes) if box[2] > box[0])
-        yield Line(SWITCH.sub(" ", paired(spaced(words, boxes))), place[1], place[3] - place[1], broken, place[0], last[2])
+        text, cells = spaced(words, boxes)
+        yield Line(text, place[1], place[3] - place[1], broken, place[0], last[2], cells)
 
 
 def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:
@@ -108,12 +122,23 @@ def within(box: Box, shown: Box) -> bool:
     return box[2] > shown[0] and box[0] < shown[2] and box[3] > shown[1] and box[1] < shown[3]
 
 
-def spaced(words: str, boxes: list[Box]) -> str:
-    """Return a line with the spaces put in that its letters' distances tell of."""
-    wanted = SPACE * max(box[3] - box[1] for box in boxes)
+def spaced(words: str, boxes: list[Box]) -> tuple[str, tuple[Cell, ...]]:
+    """Return a line with the spaces put in that its letters' distances tell of, and its cells where it has several."""
+    high = max(box[3] - box[1] for box in boxes)
     gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
-    missing = [place for place, gap in enumerate(gaps) if gap > wanted and words[place : place + 2].isalnum()]
-    if not missing or statistics.median(gaps) > wanted / SPACE * TIGHT:
-        return words
-    begins = [0, *(place + 1 for place in missing)]
-    return " ".join(words[begin:end] for begin, end in zip(begins, [*begins[1:], len(words)], strict=True))
+    missing = [place for place, gap in enumerate(gaps) if gap > SPACE * high and words[place : place + 2].isalnum()]
+    cells = tuple(cells_in(words, boxes, gaps, high)) if max(gaps, default=0.0) > WIDE * high else ()
+    if missing and statistics.median(gaps) <= TIGHT * high:
+        begins = [0, *(place + 1 for place in missing)]
+        words = " ".join(words[begin:end] for begin, end in zip(begins, [*begins[1:], len(words)], strict=True))
+    return SWITCH.sub(" ", paired(words)), cells
+
+
+def cells_in(words: str, boxes: list[Box], gaps: list[float], high: float) -> Iterator[Cell]:
+    """Yield the parts of a line that wide distances divide; before the sign of a currency a narrower one does."""
+    wide = (WIDE * high, BEFORE_SIGN * high)
+    begins = [0, *(place + 1 for place, gap in enumerate(gaps) if gap > wide[words[place + 1] in CURRENCY])]
+    for begin, end in zip(begins, [*begins[1:], len(words)], strict=True):
+        drawn = [box for box, sign in zip(boxes[begin:end], words[begin:end], strict=True) if sign != " " and box[2] > box[0]]
+        if drawn:
+            yield Cell(paired(words[begin:end]).strip(), drawn[0][0], drawn[-1][2])
