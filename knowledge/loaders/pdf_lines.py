@@ -27,8 +27,9 @@ SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
 SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
 """Where a Latin word ends and one from right to left begins, the space that parts them is drawn on the word's other side."""
-WIDE, BEFORE_SIGN = 1.0, 0.4
-"""Distances in heights that divide cells, for no line is justified so far; before the sign of a currency less does."""
+WIDE = 1.0
+"""Distance in heights that divides cells: no line is justified so far."""
+FIGURE_ENDS = frozenset("0123456789%)\u2014")
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
 
@@ -135,9 +136,11 @@ def spaced(words: str, boxes: list[Box]) -> tuple[str, tuple[Cell, ...]]:
 
 
 def cells_in(words: str, boxes: list[Box], gaps: list[float], high: float) -> Iterator[Cell]:
-    """Yield the parts of a line that wide distances divide; before the sign of a currency a narrower one does."""
-    wide = (WIDE * high, BEFORE_SIGN * high)
-    begins = [0, *(place + 1 for place, gap in enumerate(gaps) if gap > wide[words[place + 1] in CURRENCY])]
+    """Yield the parts of a line that wide distances divide, or a figure's end and the sign of a currency."""
+    begins = [0]
+    for place, gap in enumerate(gaps, 1):
+        if gap > WIDE * high or (words[place] in CURRENCY and words[begins[-1] : place].rstrip()[-1:] in FIGURE_ENDS):
+            begins.append(place)
     for begin, end in zip(begins, [*begins[1:], len(words)], strict=True):
         drawn = [box for box, sign in zip(boxes[begin:end], words[begin:end], strict=True) if sign != " " and box[2] > box[0]]
         if drawn:
