@@ -95,7 +95,7 @@ def beside(line: list[int], piece: list[int], text: str, boxes: list[Box]) -> bo
     one, other = around([boxes[place] for place in line]), around([boxes[place] for place in piece])
     low = min(one[3] - one[1], other[3] - other[1])
     shared = min(one[3], other[3]) - max(one[1], other[1])
-    return low > 0 and shared > SHARED * low and max(one[0] - other[2], other[0] - one[2]) < NEXT * low
+    return low > 0 and shared > SHARED * low and abs(max(one[0] - other[2], other[0] - one[2])) < NEXT * low
 
 
 def around(boxes: list[Box]) -> Box:
