@@ -5,6 +5,7 @@ labels: columns of text are told from columns of a page by distances alone too o
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ NEXT = 3.0
 """Heights from one row's bottom to the next one's, at most."""
 MOST_SPANS = 40
 """Figures of the rows before that one is compared with."""
-FEWEST_ROWS, FEWEST_COLUMNS = 3, 2
+FEWEST_ROWS, FEWEST_COLUMNS, MOST_COLUMNS = 3, 2, 50
 MOST_LABELS = 3
 """Rows without figures that may stand together between rows with them: a long label, a heading."""
 MOST_HEADS, HEAD_HIGH, HEAD_LEFT, LONGEST_HEAD = 16, 7.0, 4.0, 60
@@ -177,20 +178,23 @@ def columns_of(rows: Sequence[Row]) -> list[Span]:
             columns[-1] = columns[-1][0], max(right, columns[-1][1])
         else:
             columns.append((left, right))
-    alone = all(len({column_at(cell, columns) for cell in row.figures}) == len(row.figures) for row in full)
-    filled = [
-        sum(any(column_at(cell, columns) == place for cell in row.figures) for row in full) for place in range(len(columns))
-    ]
+    if not FEWEST_COLUMNS <= len(columns) <= MOST_COLUMNS:
+        return []
+    placed = [[column_at(cell, columns) for cell in row.figures] for row in full]
+    alone = all(len(set(places)) == len(places) for places in placed)
+    filled = Counter(place for places in placed for place in places)
     label = max((row.cells[0].left for row in full if len(row.cells) > len(row.figures)), default=0.0)
-    good = alone and len(columns) >= FEWEST_COLUMNS and sum(count >= FEWEST_ROWS for count in filled) >= FEWEST_COLUMNS
+    good = alone and sum(count >= FEWEST_ROWS for count in filled.values()) >= FEWEST_COLUMNS
     return columns if good and label < columns[0][0] else []
 
 
 def column_at(cell: Cell, columns: Sequence[Span]) -> int:
     """Return the column that a cell begins over, the nearest one where it is over none."""
-    over = (place for place, (left, right) in enumerate(columns) if cell.left < right and left < cell.right)
+    for place, (left, right) in enumerate(columns):
+        if cell.left < right and left < cell.right:
+            return place
     middle = (cell.left + cell.right) / 2
-    return next(over, min(range(len(columns)), key=lambda place: abs(sum(columns[place]) / 2 - middle)))
+    return min(range(len(columns)), key=lambda place: abs(sum(columns[place]) / 2 - middle))
 
 
 def markdown(heads: Sequence[Row], rows: Sequence[Row], columns: Sequence[Span]) -> str:
