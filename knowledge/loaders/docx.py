@@ -19,7 +19,7 @@ from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_propert
 from knowledge.loaders.docx_table import rows_of
 from knowledge.loaders.docx_text import begins_with_box, floating_in, notes_in, parts_in, text_of
 from knowledge.loaders.outline import Outline
-from knowledge.loaders.table import is_caption, markdown
+from knowledge.loaders.table import markdown, take_caption
 
 MAIN = "word/document.xml"
 NOTES = (("footnotes", "footnote"), ("endnotes", "endnote"))
@@ -137,16 +137,9 @@ class _Document:
             for part in parts_in(cells[0]):
                 self.take(part)
             return
-        self._add(markdown(rows_of(table), self._caption()), kind="table")
+        self._add(markdown(rows_of(table), take_caption(self._blocks, self._outline.path())), kind="table")
         for key in notes_in(table):
             self._notes.setdefault(key, self._outline.path())
-
-    def _caption(self) -> str:
-        """Take the caption of the table that comes now off the blocks, if the paragraph above is one."""
-        last = self._blocks[-1] if self._blocks else None
-        if last is None or last.locator.headings != self._outline.path() or last.kind != "text" or not is_caption(last.text):
-            return ""
-        return self._blocks.pop().text
 
     def _add(self, text: str, kind: Kind = "text", headings: tuple[str, ...] | None = None) -> None:
         if kind == "text":

@@ -13,7 +13,7 @@ from knowledge.loaders.base import Block, Kind
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.html_table import Table
 from knowledge.loaders.outline import Outline
-from knowledge.loaders.table import is_caption
+from knowledge.loaders.table import take_caption
 from knowledge.loaders.text import LONGEST
 
 NO_TEXT = "script|style|template|noscript|iframe|object|embed|canvas|svg|audio|video|head"
@@ -193,11 +193,7 @@ class Page:
         if table.is_layout():
             self._lay_out(table)
             return
-        last = self._blocks[-1] if self._blocks else None
-        above = last is not None and last.kind == "text" and last.locator.headings == self._outline.path()
-        caption = ""
-        if last is not None and above and not table.caption and is_caption(last.text):
-            caption = self._blocks.pop().text
+        caption = "" if table.caption else take_caption(self._blocks, self._outline.path())
         self._add(table.markdown(caption), "table")
 
     def _add(self, text: str, kind: Kind = "text") -> None:

@@ -25,7 +25,20 @@ CJK_FULL = 12
 HYPHENATED = re.compile(r"[^\W\d_][-\u2010]$")
 WORD = re.compile(r"[^\W\d_]{3}$")
 """What a note is set at; one or two letters are a formula's."""
+SMALLER, RAISED = 0.9, 0.15
+"""What is lower than this part of a line, and stands this part of its height above its bottom, is a power or the like."""
+POWER, BASE = re.compile(r"[-\u2212+]?(?:\d+|[b-np-zA-Z])(?!\w)"), re.compile(r"[\w)\]]$")
+"""Raised figures and single letters, but none of those that make numbers words: the 1st, le 2e, n^o is "no"."""
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A part of a line that wide distances divide from the rest; `left` and `right` in points."""
+
+    text: str
+    left: float
+    right: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Line:
     """A line of a page: `bottom` and `height` in points from the page's lower edge (height 0: unknown).
 
     `broken`: it ends in a hyphen, not in `text`, that divides a word. `left` and `right` in points (0 and 0: unknown).
+    `cells`: its parts where it has several.
     """
 
     text: str
@@ -41,6 +55,7 @@ class Line:
     broken: bool = False
     left: float = 0.0
     right: float = 0.0
+    cells: tuple[Cell, ...] = ()
 
 
 def paragraphs(lines: Iterable[Line]) -> Iterator[str]:
@@ -63,10 +78,8 @@ def whole(lines: Iterable[Line]) -> Iterator[Line]:
     held: Line | None = None
     for line in lines:
         if held is not None and continues(held, line):
-            apart = line.left - held.right >= CLOSE * max(held.height, line.height) or is_mark(held, line)
-            space = " " if apart else ""
             larger = held if held.height >= line.height else line
-            text = f"{held.text}{space}{line.text}"
+            text = f"{held.text}{between(held, line)}{line.text}"
             held = Line(text, larger.bottom, larger.height, line.broken, held.left, line.right)
         else:
             if held is not None:
@@ -74,6 +87,14 @@ def whole(lines: Iterable[Line]) -> Iterator[Line]:
             held = line
     if held is not None:
         yield held
+
+
+def between(line: Line, after: Line) -> str:
+    """Return what is put between two pieces of a line: nothing, a space, or the sign of a power."""
+    if after.left - line.right >= CLOSE * max(line.height, after.height) or is_mark(line, after):
+        return " "
+    raised = after.height < SMALLER * line.height and after.bottom > line.bottom + RAISED * line.height
+    return "^" if raised and POWER.match(after.text) and BASE.search(line.text) else ""
 
 
 def is_mark(line: Line, after: Line) -> bool:

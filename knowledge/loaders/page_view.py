@@ -7,11 +7,15 @@ import base64
 import ctypes
 import io
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from knowledge.loaders.base import PageReport
 from knowledge.loaders.locating import Located, locate
+from knowledge.loaders.pdf_bidi import LETTER
+from knowledge.loaders.pdf_letters import mended
+from knowledge.loaders.pdf_lines import order_of
 
 WIDTH = 1200
 """Pixels of a picture from side to side: twice what a narrow panel shows, for sharp screens."""
@@ -87,10 +91,21 @@ def _on_page(document: Any, index: int, quote: str) -> tuple[Located, list[list[
         return Located(), []
     # By the places of characters, not by the page's text, which leaves some out.
     codes = (raw.FPDFText_GetUnicode(text_page.raw, at) for at in range(text_page.count_chars()))
-    located = locate(quote, "".join(chr(code) if code <= 0x10FFFF else " " for code in codes))
-    boxes = [box for begin, end in located.spans for box in _boxes(page, text_page, begin, end - begin)]
+    text = mended("".join(chr(code) if code <= 0x10FFFF else " " for code in codes), text_page)
+    order = order_of(text, text_page) if LETTER.search(text) else None
+    located = locate(quote, order.text if order else text)
+    spans = (run for span in located.spans for run in (_runs(order.places[slice(*span)]) if order else [span]))
+    boxes = [box for begin, end in spans for box in _boxes(page, text_page, begin, end - begin)]
     width, height = page.get_size()
     return located, _seen(_lines(boxes, height / max(width, 1.0)))[:MOST_BOXES]
+
+
+def _runs(places: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the stretches, begin and end, that places of characters make; -1 is none."""
+    there = sorted(place for place in places if place >= 0)
+    for _, run in groupby(enumerate(there), key=lambda one: one[1] - one[0]):
+        stretch = [place for _, place in run]
+        yield stretch[0], stretch[-1] + 1
 
 
 def _boxes(page: Any, text_page: Any, start: int, length: int) -> Iterator[list[float]]:
@@ -111,7 +126,8 @@ def _lines(boxes: list[list[float]], shape: float) -> list[list[float]]:
         low, high = max(last[1], box[1]), min(last[3], box[3])
         tall = max(last[3] - last[1], box[3] - box[1])
         beside = high - low > SAME_LINE * min(last[3] - last[1], box[3] - box[1])
-        if lines and beside and -tall * shape < box[0] - last[2] < GAP * tall * shape:
+        gap = max(box[0] - last[2], last[0] - box[2]) / shape
+        if lines and beside and -tall < gap < GAP * tall:
             sides = list(zip(last, box, strict=True))
             lines[-1] = [min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])]
         else:

@@ -18,25 +18,27 @@ from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.lines import Line, paragraphs
 from knowledge.loaders.page_numbers import ranges
+from knowledge.loaders.pdf_letters import is_guessed
 from knowledge.loaders.pdf_lines import Ruled, lines_of
 from knowledge.loaders.pdf_rules import rules_of
-from knowledge.loaders.table import is_caption
+from knowledge.loaders.table import take_caption
 
 MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
 """PDFium's error codes for a password that is missing and for a kind of encryption it does not know."""
 
-NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], " ")
 """Fonts of formulas put signs at control characters; that is usual and worth no warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its lines and tables, whether anything is drawn on it, whether it could be read at all."""
+    """One page: its lines and tables, whether anything is drawn on it, could not be read at all, or had to be guessed."""
 
     lines: tuple[Line | Ruled, ...]
     drawn: bool = False
     broken: bool = False
+    guessed: bool = False
 
 
 def read(path: Path, report: PageReport) -> Extract:
@@ -63,8 +65,8 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner) -> list[Block]:
         parts = list(group)
         for raw in [one.text for one in parts] if ruled else paragraphs(one for one in parts if isinstance(one, Line)):
             text = cleaner.clean(raw.translate(NO_GLYPHS))
-            if ruled and blocks and blocks[-1].kind == "text" and is_caption(blocks[-1].text):
-                text = f"{' '.join(blocks.pop().text.split())}\n{text}"
+            if ruled:
+                text = f"{take_caption(blocks)}\n{text}".lstrip("\n")
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if ruled else "text"))
     return blocks
@@ -100,9 +102,10 @@ def page_by_pdfium(document: Any, index: int) -> Page:
     rules = rules_of(page) if text.strip() and not page.get_rotation() else []
     lines = tuple(lines_of(text, text_page, page.get_cropbox(), rules)) if text.strip() else ()
     drawn = not lines and any(True for _ in page.get_objects(max_depth=1))
+    guessed = is_guessed(text_page)
     text_page.close()
     page.close()
-    return Page(lines, drawn)
+    return Page(lines, drawn, guessed=guessed)
 
 
 def pages_by_pypdf(path: Path) -> Iterator[tuple[int, int, Page]]:
@@ -157,7 +160,10 @@ def no_text(pages: list[Page]) -> UnreadableFile:
 
 
 def about(pages: list[Page]) -> Iterator[str]:
-    """Yield the warnings about pages that could not be read."""
+    """Yield the warnings about pages that could not be read, or not surely."""
     broken = [number for number, page in enumerate(pages, 1) if page.broken]
+    guessed = [number for number, page in enumerate(pages, 1) if page.guessed]
     if broken:
         yield f"{ranges(broken)} {'is' if len(broken) == 1 else 'are'} damaged and left out"
+    if guessed:
+        yield f"some letters of {ranges(guessed)} may be wrong or missing: the PDF does not tell which letters its fonts draw"

@@ -1,7 +1,8 @@
 """The lines of one page as PDFium sees them: their words, place and height, and the spaces that PDFium missed.
 
-Knows PDFium's text page only. PDFium gives characters one after another; a space that the file only draws as distance
-is sometimes left out (1.4 % of the words of a justified report), so the distance is looked at once more.
+Knows PDFium's text page only; `pdf_bidi` puts lines from right to left in order. PDFium gives characters one after
+another; a space that the file only draws as distance is sometimes left out (1.4 % of the words of a justified report),
+so the distance is looked at once more.
 """
 
 import ctypes
@@ -12,22 +13,25 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
-from knowledge.loaders.lines import Line
+from knowledge.loaders.bidi import Box
+from knowledge.loaders.lines import Cell, Line
+from knowledge.loaders.pdf_bidi import LINE, Order, ordered
+from knowledge.loaders.pdf_columns import with_tables
+from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_rules import Rule
-from knowledge.loaders.pdf_table import Tables, grids_of
+from knowledge.loaders.pdf_table import CURRENCY, Tables, grids_of
 
-LINE = re.compile(r"([^\r\n\x02\ufffe]*)(\r\n|[\r\n\x02\ufffe]|$)")
 HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
 SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
 SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
-"""Where a Latin word ends and one from right to left begins, PDFium leaves the space out."""
+"""Where a Latin word ends and one from right to left begins, the space that parts them is drawn on the word's other side."""
+WIDE = 1.0
+"""Distance in heights that divides cells: no line is justified so far."""
+FIGURE_ENDS = frozenset("0123456789%)\u2014")
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
-
-Box = tuple[float, float, float, float]
-"""Left, bottom, right, top in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,21 @@ class Ruled:
 
 
 def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
-    """Yield the lines and ruled tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
+    """Yield the lines and tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
+    for ruled, group in groupby(all_lines(text, text_page, shown, rules), key=lambda one: isinstance(one, Ruled)):
+        if ruled:
+            yield from group
+        else:
+            found = with_tables(one for one in group if isinstance(one, Line))
+            yield from (Ruled(one) if isinstance(one, str) else one for one in found)
+
+
+def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
+    """Yield the lines and ruled tables of a page."""
     if text_page.count_chars() != len(text):
         text = by_characters(text_page)
-    boxes = list(boxes_of(text_page, 0, len(text)))
+    order = order_of(mended(text, text_page), text_page)
+    text, boxes = order.text, order.boxes
     grids = grids_of(rules)
     tables = Tables(grids, boxes, text) if grids else None
     for match in LINE.finditer(text):
@@ -53,6 +68,11 @@ def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterat
                     tables.texts[table] = ""
             else:
                 yield from line_of(text[begin:stop], boxes[begin:stop], shown, end in HYPHENS and stop == match.end(1))
+
+
+def order_of(text: str, text_page: Any) -> Order:
+    """Return a page's text in reading order; `text` has a character for each of PDFium's."""
+    return ordered(text, list(boxes_of(text_page, 0, len(text))), text_page.get_charbox)
 
 
 def by_characters(text_page: Any) -> str:
@@ -84,7 +104,8 @@ def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[
         yield Line(paired(words), broken=broken)
     elif within(place, shown):
         last = next(box for box in reversed(boxes) if box[2] > box[0])
-        yield Line(SWITCH.sub(" ", paired(spaced(words, boxes))), place[1], place[3] - place[1], broken, place[0], last[2])
+        text, cells = spaced(words, boxes)
+        yield Line(text, place[1], place[3] - place[1], broken, place[0], last[2], cells)
 
 
 def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:
@@ -102,12 +123,25 @@ def within(box: Box, shown: Box) -> bool:
     return box[2] > shown[0] and box[0] < shown[2] and box[3] > shown[1] and box[1] < shown[3]
 
 
-def spaced(words: str, boxes: list[Box]) -> str:
-    """Return a line with the spaces put in that its letters' distances tell of."""
-    wanted = SPACE * max(box[3] - box[1] for box in boxes)
+def spaced(words: str, boxes: list[Box]) -> tuple[str, tuple[Cell, ...]]:
+    """Return a line with the spaces put in that its letters' distances tell of, and its cells where it has several."""
+    high = max(box[3] - box[1] for box in boxes)
     gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
-    missing = [place for place, gap in enumerate(gaps) if gap > wanted and words[place : place + 2].isalnum()]
-    if not missing or statistics.median(gaps) > wanted / SPACE * TIGHT:
-        return words
-    begins = [0, *(place + 1 for place in missing)]
-    return " ".join(words[begin:end] for begin, end in zip(begins, [*begins[1:], len(words)], strict=True))
+    missing = [place for place, gap in enumerate(gaps) if gap > SPACE * high and words[place : place + 2].isalnum()]
+    cells = tuple(cells_in(words, boxes, gaps, high)) if max(gaps, default=0.0) > WIDE * high else ()
+    if missing and statistics.median(gaps) <= TIGHT * high:
+        begins = [0, *(place + 1 for place in missing)]
+        words = " ".join(words[begin:end] for begin, end in zip(begins, [*begins[1:], len(words)], strict=True))
+    return SWITCH.sub(" ", paired(words)), cells
+
+
+def cells_in(words: str, boxes: list[Box], gaps: list[float], high: float) -> Iterator[Cell]:
+    """Yield the parts of a line that wide distances divide, or a figure's end and the sign of a currency."""
+    begins = [0]
+    for place, gap in enumerate(gaps, 1):
+        if gap > WIDE * high or (words[place] in CURRENCY and words[begins[-1] : place].rstrip()[-1:] in FIGURE_ENDS):
+            begins.append(place)
+    for begin, end in zip(begins, [*begins[1:], len(words)], strict=True):
+        drawn = [box for box, sign in zip(boxes[begin:end], words[begin:end], strict=True) if sign != " " and box[2] > box[0]]
+        if drawn:
+            yield Cell(paired(words[begin:end]).strip(), drawn[0][0], drawn[-1][2])

@@ -19,6 +19,14 @@ NEXT = 0.5
 """Points between the letters of a word."""
 CROSSINGS = 2
 """Rules that go through words, from which they are a drawing's."""
+ROWS = 4
+"""Rules across, from which it is no chance that grids side by side have them at the same heights."""
+GUTTER = 12
+"""Points that part them at most."""
+CURRENCY = frozenset("$€£¥₹")
+
+Rules = tuple[list[Rule], list[Rule]]
+"""Those across and those upright."""
 
 
 class Grid:
@@ -57,7 +65,7 @@ class Grid:
         if full < 2 or longest > LONGEST_CELL or self._crossings() >= CROSSINGS:
             return ""
         filled = [column for column in range(self.columns) if any(row[column] for row in rows)]
-        return table.markdown([[row[column] for column in filled] for row in rows])
+        return table.markdown(with_currencies([[row[column] for column in filled] for row in rows]))
 
     def _crossings(self) -> int:
         """Return how often a word goes on in another cell, at its first character."""
@@ -97,6 +105,18 @@ class Tables:
         self.owners = {place: number for number, places in enumerate(held) if self.texts[number] for place in places}
 
 
+def with_currencies(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows, a column with a currency's sign before some figures put together with the column of these figures."""
+    column = 0
+    while rows and column + 1 < len(rows[0]):
+        pairs = [(row[column], row[column + 1]) for row in rows]
+        signs = [after for before, after in pairs if before in CURRENCY]
+        if signs and all(after if before in CURRENCY else not (before and after) for before, after in pairs):
+            rows = [[*row[:column], " ".join(filter(None, row[column : column + 2])), *row[column + 2 :]] for row in rows]
+        column += 1
+    return rows
+
+
 def covers(place: float, wanted: float, begin: float, end: float, low: float, high: float) -> bool:
     """Whether a rule at `place` from `begin` to `end` lies on the line `wanted`, over the middle of [low, high]."""
     return abs(place - wanted) <= NEAR and begin <= (low + high) / 2 <= end
@@ -118,7 +138,7 @@ def grids_of(rules: list[Rule]) -> list[Grid]:
     """Return the grids that rules make which meet each other."""
     across = [rule for rule in rules if rule[2] - rule[0] > rule[3] - rule[1]]
     upright = [rule for rule in rules if rule[2] - rule[0] <= rule[3] - rule[1]]
-    groups: list[tuple[list[Rule], list[Rule]]] = []
+    groups: list[Rules] = []
     waiting = set(upright)
     unseen = set(across)
     while unseen:
@@ -133,7 +153,30 @@ def grids_of(rules: list[Rule]) -> list[Grid]:
             fresh = [rule for rule in unseen if any(meet(rule, other) for other in new)]
             unseen -= set(fresh)
         groups.append((lying, standing))
-    return [grid for lying, standing in groups if (grid := Grid(lying, standing)).is_grid()]
+    return [grid for lying, standing in abreast(groups) if (grid := Grid(lying, standing)).is_grid()]
+
+
+def abreast(groups: list[Rules]) -> list[Rules]:
+    """Return groups of rules, those in one that stand side by side with the same rows: a gap parts them, not a meaning."""
+    found: list[Rules] = []
+    rows: list[list[float]] = []
+    for lying, standing in sorted(groups, key=lambda group: min(rule[0] for rule in group[0])):
+        ys = clustered([rule[1] for rule in lying])
+        left = min(rule[0] for rule in lying)
+        beside = (
+            place
+            for place, other in enumerate(rows)
+            if len(ys) == len(other) >= ROWS
+            and all(abs(one - two) <= NEAR for one, two in zip(ys, other, strict=True))
+            and -NEAR <= left - max(rule[2] for rule in found[place][0]) <= GUTTER
+        )
+        place = next(beside, None)
+        if place is None:
+            found.append((list(lying), list(standing)))
+            rows.append(ys)
+        else:
+            found[place] = (found[place][0] + lying, found[place][1] + standing)
+    return found
 
 
 def meet(one: Rule, other: Rule) -> bool:

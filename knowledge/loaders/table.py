@@ -6,6 +6,8 @@ The chunker repeats the header row, and the caption above it, on each part of a 
 import re
 from collections.abc import Iterable, Sequence
 
+from knowledge.loaders.base import Block
+
 MAX_COLUMNS = 200
 """Cells that a row is filled up to; a cell may claim to span two thousand million, and only the first may have text."""
 CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|tabla|таблица|表格?)\s*[\dA-Z]{1,3}\b", re.IGNORECASE)
@@ -47,3 +49,11 @@ def line(cells: Sequence[str]) -> str:
 def is_caption(text: str) -> bool:
     """Whether a paragraph right above a table is its caption: "Table 3: ...", "表 3 ..."."""
     return len(text) <= LONGEST_CAPTION and CAPTION.match(text) is not None
+
+
+def take_caption(blocks: list[Block], headings: tuple[str, ...] = ()) -> str:
+    """Take the caption of a table below these headings off the blocks above it, on one line; "" where there is none."""
+    last = blocks[-1] if blocks else None
+    if last is None or last.kind != "text" or last.locator.headings != headings or not is_caption(last.text):
+        return ""
+    return " ".join(blocks.pop().text.split())

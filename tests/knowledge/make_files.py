@@ -70,6 +70,32 @@ def image_pdf(pages: int, text: str = "") -> bytes:
     return _file(objects)
 
 
+def glyph_pdf(glyphs: list[tuple[float, float, str]], size: int = 12) -> bytes:
+    """Return a PDF of at most 255 glyphs, half as wide as `size`, each drawn by itself: left, base line, meaning (or none)."""
+    signs = {code: sign for code, (_, _, sign) in enumerate(glyphs, 1) if sign}
+    told = "\n".join(f"<{code:02x}> <{sign.encode('utf-16-be').hex()}>" for code, sign in signs.items())
+    unicodes = (
+        "/CIDInit /ProcSet findresource begin begincmap /CMapName /U def /CMapType 2 def 1 begincodespacerange <00> <ff> "
+        f"endcodespacerange {len(signs)} beginbfchar\n{told}\nendbfchar endcmap end"
+    ).encode()
+    drawn = " ".join(f"1 0 0 1 {x} {y} Tm <{code:02x}> Tj" for code, (x, y, _) in enumerate(glyphs, 1))
+    content = f"BT /F1 {size} Tf {drawn} ET".encode()
+    shape = b"500 0 0 0 500 800 d1 0 0 500 800 re f"
+    return _file(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+            f"<< /Type /Font /Subtype /Type3 /FontBBox [0 0 500 800] /FontMatrix [0.001 0 0 0.001 0 0] /FirstChar 1 "
+            f"/LastChar {len(glyphs)} /Widths [{'500 ' * len(glyphs)}] /CharProcs << /g 6 0 R >> /Resources << >> "
+            f"/Encoding << /Type /Encoding /Differences [1 {'/g ' * len(glyphs)}] >> /ToUnicode 7 0 R >>".encode(),
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(shape), shape),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(unicodes), unicodes),
+        ]
+    )
+
+
 def encrypted_pdf(text: str, password: str) -> bytes:
     """Return a PDF that needs a password."""
     import pypdf

@@ -12,7 +12,7 @@ from knowledge.loaders.base import Extract
 from knowledge.loaders.lines import Line, paragraphs
 from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_lines import spaced
-from tests.knowledge.make_files import encrypted_pdf, image_pdf, pdf
+from tests.knowledge.make_files import encrypted_pdf, glyph_pdf, image_pdf, pdf
 
 
 def extract(tmp_path: Path, content: bytes, seen: list[tuple[int, int]] | None = None) -> Extract:
@@ -103,6 +103,22 @@ def test_a_page_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pyt
     assert extract(tmp_path, pdf(["x"])).warnings == ("page 2 is damaged and left out",)
 
 
+def test_letters_that_the_file_does_not_tell_are_warned_of(tmp_path: Path) -> None:
+    untold = [(72.0 + 6 * place, 700.0, "" if place % 10 == 3 else "x") for place in range(200)]
+    found = extract(tmp_path, glyph_pdf(untold))
+    assert found.warnings[0].startswith("some letters of page 1 may be wrong or missing")
+    assert extract(tmp_path, glyph_pdf(untold[:60])).warnings[0].startswith("some letters of page 1 may")
+    assert extract(tmp_path, glyph_pdf([*untold[:40], *((x, 600.0, "x") for x, _, _ in untold)])).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"), [("sch¸tzt Allg‰u", "schützt Allgäu"), ("d‡s ‡ prËs", "dàs à près"), ("5‰ of a‡", "5‰ of a‡")]
+)
+def test_letters_read_in_the_code_of_another_system_are_put_right(tmp_path: Path, told: str, meant: str) -> None:
+    glyphs = [(72.0 + 6 * place, 700.0, letter) for place, letter in enumerate(told)]
+    assert extract(tmp_path, glyph_pdf(glyphs)).blocks[0].text == meant
+
+
 def test_runs_of_pages() -> None:
     assert ranges([3, 7, 8, 9, 12]) == "pages 3, 7-9, 12"
     assert ranges([3]) == "page 3"
@@ -123,7 +139,16 @@ def test_raised_and_lowered_pieces_stay_in_their_line() -> None:
         Line("Next line", 686, 12, left=72, right=120),
         Line("other column", 686, 12, left=320, right=400),
     ]
-    assert list(paragraphs(pieces)) == ["U in Rn is a neighbourhood 3 of x.\nNext line\nother column"]
+    assert list(paragraphs(pieces)) == ["U in R^n is a neighbourhood 3 of x.\nNext line\nother column"]
+
+
+@pytest.mark.parametrize(
+    ("base", "raised", "text"),
+    [("10", "3", "10^3"), ("f", "\u22121", "f^\u22121"), ("x)", "k", "x)^k"), ("21", "st", "21st"), ("n", "o", "no")],
+)
+def test_powers_are_told_from_words(base: str, raised: str, text: str) -> None:
+    pieces = [Line(base, 700, 12, left=72, right=90), Line(raised, 705, 8, left=90, right=95)]
+    assert list(paragraphs(pieces)) == [text]
 
 
 def test_chinese_lines_go_on_without_a_space() -> None:
@@ -150,6 +175,6 @@ def test_missed_spaces_are_put_in() -> None:
             left += 5
         return found
 
-    assert spaced("twowords", boxes([0, 0, 0, 2, 0, 0, 0, 0])) == "two words"
-    assert spaced("letterspaced", boxes([2.0] * 12)) == "letterspaced"
-    assert spaced("3.14", boxes([0, 2, 0, 0])) == "3.14"
+    assert spaced("twowords", boxes([0, 0, 0, 2, 0, 0, 0, 0]))[0] == "two words"
+    assert spaced("letterspaced", boxes([2.0] * 12))[0] == "letterspaced"
+    assert spaced("3.14", boxes([0, 2, 0, 0]))[0] == "3.14"

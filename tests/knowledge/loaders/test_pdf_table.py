@@ -6,7 +6,8 @@ import pytest
 
 from knowledge.loaders import pdf as loader
 from knowledge.loaders.base import Block
-from knowledge.loaders.pdf_table import grids_of
+from knowledge.loaders.pdf_rules import Rule
+from knowledge.loaders.pdf_table import grids_of, with_currencies
 from tests.knowledge.make_files import ruled_pdf
 
 ROWS = [["Product", "Q2", "Q3"], ["A", "10", "11"], ["B", "20", "21 |"], ["C", "", "31"]]
@@ -62,6 +63,25 @@ def test_rules_through_words_are_a_drawing(tmp_path: Path) -> None:
     ]
     found = blocks(tmp_path, ruled_pdf([["x", "y", "z"], *long, ["a", "b", "c"]]))
     assert {block.kind for block in found} == {"text"}
+
+
+def test_grids_side_by_side_with_the_same_rows_are_one_table() -> None:
+    def grid(left: float, bottoms: list[float]) -> list[Rule]:
+        across = [(left, y, left + 100, y) for y in bottoms]
+        return [*across, *((x, bottoms[0], x, bottoms[-1]) for x in (left, left + 50, left + 100))]
+
+    rows = [0.0, 20.0, 40.0, 60.0]
+    assert [(one.rows, one.columns) for one in grids_of(grid(0, rows) + grid(110, rows))] == [(3, 5)]
+    assert len(grids_of(grid(0, rows) + grid(150, rows))) == 2
+    assert len(grids_of(grid(0, rows) + grid(110, [0.0, 30.0, 40.0, 60.0]))) == 2
+    assert len(grids_of(grid(0, rows) + grid(0, [100.0, 120.0, 140.0, 160.0]))) == 2
+
+
+def test_the_sign_of_a_currency_stands_with_its_figure() -> None:
+    rows = [["Net sales", "$", "10"], ["Costs", "7", ""], ["Total", "$", "3"]]
+    assert with_currencies(rows) == [["Net sales", "$ 10"], ["Costs", "7"], ["Total", "$ 3"]]
+    kept = [["Country", "Sign", "Name"], ["USA", "$", "dollar"]]
+    assert with_currencies(kept) == kept
 
 
 def test_rules_that_do_not_meet_make_no_grid() -> None:
