@@ -1,4 +1,4 @@
-"""The order of what was found: scores in [0, 1], titles that others name, neighbours in one, nothing twice."""
+"""The order of what was found: scores in [0, 1], titles that others name, nothing twice."""
 
 from dataclasses import replace
 
@@ -48,42 +48,6 @@ def test_a_common_title_gains_little_and_its_own_section_nothing() -> None:
 def test_few_passages_stay_as_they_are() -> None:
     few = [passage(1, "a", 0.5), passage(2, "b", 0.4)]
     assert ranking.second_look(few, {}) == few and ranking.second_look([], {}) == []
-
-
-def test_neighbours_become_one_in_the_order_of_the_text_without_saying_twice_what_they_share() -> None:
-    later = passage(8, "Two. Three.", 0.9, "T", 1)
-    earlier = passage(7, "One. Two.", 0.6, "T", 1)
-    far = passage(3, "Far.", 0.7, "T", 1)
-    found = ranking.merged([later, far, earlier], 5)
-    assert [one.text for one in found] == ["One. Two. Three.", "Far."]
-    assert found[0].score == 0.9 and found[0].tokens == 20 and found[0].chunk_id == 8
-    assert (found[0].locator.first_line, found[0].locator.last_line) == (7, 9)
-
-
-def test_other_sections_other_documents_and_third_neighbours_stay_apart() -> None:
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "B", 1)], 5)) == 2
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "A", 2)], 5)) == 2
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.5, "A", 1)], 5)) == 2
-    run = [passage(n, f"text{n}", 0.9, "A", 1) for n in range(1, 4)]
-    assert [one.text for one in ranking.merged(run, 5)] == ["text1\ntext2", "text3"]
-    assert len(ranking.merged([passage(n * 3, "t", 0.9) for n in range(9)], 4)) == 4
-
-
-def test_one_document_has_its_share_while_others_tell_nearly_as_much() -> None:
-    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
-    other = [passage(60, "other", 0.7, document=2), passage(70, "third", 0.65, document=3)]
-    found = ranking.merged([*flood, *other], 4, 0.5)
-    assert [one.source.document_id for one in found] == [1, 1, 2, 3]
-    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    assert [one.source.document_id for one in ranking.merged([*flood, *other], 4)] == [1] * 4
-
-
-def test_a_document_alone_or_far_better_than_all_others_is_not_capped() -> None:
-    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
-    assert len(ranking.merged(flood, 4, 0.5)) == 4
-    weak = passage(60, "weak", 0.9 * ranking.NEAR - 0.1, document=2)
-    assert [one.source.document_id for one in ranking.merged([*flood, weak], 4, 0.5)] == [1] * 4
-    assert len(ranking.merged([flood[0], weak], 1, 0.1)) == 1
 
 
 def test_what_a_reranker_says_is_the_score() -> None:
