@@ -1,15 +1,17 @@
 """The order of passages that were found by vector and by words. Pure functions.
 
 One score in [0, 1]: the cosine and the part of the question's words that a passage holds, added, the cosine by what the
-embedding model is worth for this question. Then a second look at what the first passages name, for questions that need
-two documents. What becomes of neighbours (`neighbours.py`), and where passages are kept, it does not know. The figures
-behind each number are in docs/decisions.md.
+embedding model is worth for this question. Some more for words that stand together in the question and in the passage.
+Then a second look at what the first passages name, for questions that need two documents. What becomes of neighbours
+(`neighbours.py`), and where passages are kept, it does not know. The figures behind each number are in
+docs/decisions.md.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from knowledge import terms
@@ -33,6 +35,12 @@ LINK = 0.4
 RARE = 15.0
 """A title whose words tell this much (two rare words) is worth the whole of `LINK`; "Usage" is not."""
 
+PAIR = 0.1
+"""What a passage gains, of what it lacks of 1, where it holds all pairs of words that stand together in the question."""
+
+PAIRED = 20
+"""The best passages, in which pairs are looked for: what stands further down comes into no answer by them."""
+
 Mode = Literal["hybrid", "dense", "lexical"]
 """By vector and words; for comparison, by one of them alone."""
 
@@ -47,6 +55,26 @@ def worth(mode: Mode, familiar: float) -> float:
 def fused(dense: float, lexical: float, weight: float) -> float:
     """Return the score in [0, 1]; `weight`: what the cosine counts, the words count the rest."""
     return weight * max(0.0, min(1.0, dense)) + (1 - weight) * lexical
+
+
+def pairs(question: str) -> list[str]:
+    """Return the neighbouring words of a question that name something, two in a text: "oil crisis", "proxy headers"."""
+    words = _folded(question).split()
+    named = [terms.stem(word) not in terms.FUNCTION_WORDS for word in words]
+    both = zip(pairwise(words), pairwise(named), strict=True)
+    return [f" {one} {other} " for (one, other), names in both if all(names)]
+
+
+def paired(passages: Sequence[Passage], wanted: Sequence[str]) -> list[Passage]:
+    """Return passages, given by their score, with those of the first further up that hold pairs of the question's words."""
+    if not wanted:
+        return list(passages)
+    found = []
+    for one in passages[:PAIRED]:
+        title, text = _folded(" ".join(one.locator.headings)), _folded(one.text)
+        part = sum(pair in text or pair in title for pair in wanted) / len(wanted)
+        found.append(replace(one, score=one.score + PAIR * part * (1 - one.score)))
+    return [*sorted(found, key=lambda one: -one.score), *passages[PAIRED:]]
 
 
 def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list[Passage]:
@@ -94,6 +122,12 @@ def _named(
     return best * min(1.0, whole / RARE)
 
 
+@lru_cache(maxsize=128)
+def _folded(text: str) -> str:
+    """Return the words of a text without case, spacing and punctuation, each between two spaces."""
+    return f" {_NOT_WORDS.sub(' ', text.casefold()).strip()} "
+
+
 @lru_cache(maxsize=64)
 def _said(text: str) -> frozenset[str]:
     return frozenset(terms.terms(text))
@@ -106,7 +140,7 @@ def distinct(passages: Iterable[Passage]) -> Iterator[Passage]:
     """
     seen: list[str] = []
     for passage in passages:
-        words = f" {_NOT_WORDS.sub(' ', passage.text.casefold()).strip()} "
+        words = _folded(passage.text)
         if not any(words in other for other in seen):
             seen.append(words)
             yield passage

@@ -122,7 +122,8 @@ class Search:
 
     def _chosen(self, ready: _Wanted, candidates: Sequence[Passage], wanted: int, spent: dict[str, float]) -> list[Passage]:
         """Return the best passages after the second look, and the reranker's if there is one, whose time goes to `spent`."""
-        passages = ranking.distinct(self._second_look(ready, candidates))
+        first = ranking.paired(candidates, ranking.pairs(ready.asked.texts[0][0]))
+        passages = ranking.distinct(self._second_look(ready, first))
         if self._reranker is None:
             return neighbours.merged(passages, wanted, self._share)
         some = list(islice(passages, max(RERANKED, neighbours.TOGETHER * wanted)))

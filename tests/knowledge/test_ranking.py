@@ -6,7 +6,7 @@ import pytest
 
 from knowledge import ranking
 from knowledge.base import Locator, Passage, Source
-from knowledge.ranking import KEPT, LINK
+from knowledge.ranking import KEPT, LINK, PAIR, PAIRED
 
 
 def passage(chunk: int, text: str, score: float, title: str = "", document: int = 0) -> Passage:
@@ -23,6 +23,23 @@ def test_a_language_the_model_does_not_know_is_left_to_the_words() -> None:
     assert ranking.fused(-0.5, 1.0, ranking.worth("hybrid", 1.0)) == pytest.approx(1 - ranking.DENSE)
     assert ranking.fused(0.9, 0.1, ranking.worth("dense", 0.2)) == pytest.approx(0.9)
     assert ranking.fused(0.9, 0.1, ranking.worth("lexical", 0.2)) == pytest.approx(0.1)
+
+
+def test_words_that_stand_together_in_the_question_lift_a_passage_that_holds_them_so() -> None:
+    wanted = ranking.pairs("When was the Second Oil-Crisis of 1979?")
+    assert wanted == [" second oil ", " oil crisis "]
+    apart = passage(1, "Oil was short, a second time, in the crisis.", 0.5)
+    titled = replace(passage(2, "In 1979.", 0.49), locator=Locator(headings=("Second oil crisis",)))
+    half = passage(3, "The first oil\ncrisis.", 0.48)
+    found = ranking.paired([apart, titled, half], wanted)
+    assert [one.chunk_id for one in found] == [2, 3, 1]
+    assert [one.score for one in found] == pytest.approx([0.49 + PAIR * 0.51, 0.48 + PAIR * 0.26, 0.5])
+
+
+def test_a_question_without_such_words_changes_nothing_nor_does_what_stands_far_down() -> None:
+    few = [passage(n, "An oil crisis.", 0.5) for n in range(PAIRED + 1)]
+    assert ranking.pairs("What is EasyCV?") == [] and ranking.paired(few, []) == few
+    assert ranking.paired(few, [" oil crisis "])[-1].score == 0.5 < ranking.paired(few, [" oil crisis "])[-2].score
 
 
 def test_a_passage_whose_title_a_better_one_names_comes_further_up() -> None:
