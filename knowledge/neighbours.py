@@ -80,9 +80,11 @@ def _joined(run: Sequence[Passage]) -> Passage:
     text, above = "", common
     for passage in ordered:
         headings = passage.locator.headings
+        shared = 0
         if headings != above:
             text += ("\n\n" if text else "") + " > ".join(headings[len(common) :])
-        shared = _shared(text, passage.text)
+        elif text:  # only passages of one section overlap
+            shared = _shared(text, passage.text)
         text += passage.text[shared:] if shared else "\n" * bool(text) + passage.text
         above = headings
     lines = [(one.locator.first_line, one.locator.last_line) for one in ordered]

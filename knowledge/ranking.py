@@ -73,7 +73,7 @@ def paired(passages: Sequence[Passage], wanted: Sequence[str]) -> list[Passage]:
     for one in passages[:PAIRED]:
         title, text = _folded(" ".join(one.locator.headings)), _folded(one.text)
         part = sum(pair in text or pair in title for pair in wanted) / len(wanted)
-        found.append(replace(one, score=one.score + PAIR * part * (1 - one.score)))
+        found.append(_raised(one, one.score + PAIR * part * (1 - one.score)))
     return [*sorted(found, key=lambda one: -one.score), *passages[PAIRED:]]
 
 
@@ -86,8 +86,12 @@ def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list
         return list(passages)
     first = [(_said(one.text), title_terms(one), one.score / passages[0].score) for one in passages[:NAMING]]
     most = passages[KEPT - 1].score
-    behind = [replace(one, score=min(most, one.score + LINK * _named(one, first, tells))) for one in passages[KEPT:]]
+    behind = [_raised(one, min(most, one.score + LINK * _named(one, first, tells))) for one in passages[KEPT:]]
     return [*passages[:KEPT], *sorted(behind, key=lambda one: -one.score)]
+
+
+def _raised(passage: Passage, score: float) -> Passage:
+    return passage if score == passage.score else replace(passage, score=score)
 
 
 def asked_about(passages: Sequence[Passage]) -> set[str]:
