@@ -227,9 +227,10 @@ class Shelved:
         self.chunks = 0
         for name, blocks in documents.items():
             # A passage without a title has only a made-up name, which must tell the model nothing.
-            chunks = split(blocks, name if name.endswith(".md") else "", model, size)
+            shown = name if name.endswith(".md") else ""
+            chunks = split(blocks, shown, model, size)
             vectors = model.encode([chunk.embedded for chunk in chunks]).astype(np.float16)
-            packed = [terms.pack(terms.of_passage("", chunk.locator.headings, chunk.text)) for chunk in chunks]
+            packed = [terms.pack(terms.of_passage(shown, chunk.locator.headings, chunk.text)) for chunk in chunks]
             with store.write() as connection:
                 file = file_rows.add_file(connection, name, name, 1, "assistants", uploaded=False)
                 entry_rows.add_entry(connection, number, file, name, Cut(tokens, overlap))
@@ -274,6 +275,11 @@ def _measured(question: Question, answer: Sequence[tuple[str, str]]) -> dict[str
         held = all(_plain(phrase) in text for phrase in question.phrases)
         row["phrase@5"] = float(held or any(_plain(phrase) in text for phrase in question.accepted))
     return row
+
+
+def _read(passage: Passage) -> str:
+    """Return a passage as the model reads it, with its headings; the plain pipeline's texts hold them, too."""
+    return " ".join((*passage.locator.headings, passage.text))
 
 
 def _plain(text: str) -> str:
@@ -321,7 +327,7 @@ def run(
                 start = time.process_time()
                 passages = shelved.ask(question, mode, top)
                 spent.append(time.process_time() - start)
-                answers.append([(passage.source.name, passage.text) for passage in passages])
+                answers.append([(passage.source.name, _read(passage)) for passage in passages])
             figures[mode] = measures(found.questions, answers)
             figures[mode] |= {f"cpu_ms_p{p}": round(float(np.percentile(spent, p)) * 1000, 2) for p in (50, 95)}
     if plain:

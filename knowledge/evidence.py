@@ -34,7 +34,6 @@ _CHINESE = re.compile(
     "|文档|文件|文章|文本|资料|内容|段落|章节|主要|要点|重点|大意|讲了|说了|写了|讲的|关于|什么|怎么|怎样|如何|为什么|哪个|哪些|哪里"
     "|多少|几个|是否|可以|能否|有没有|吗|呢|的|了"
 )
-_SINGLE = re.compile(f"[{terms.UNSPACED}]")
 
 
 def evidence(turns: Sequence[tuple[str, float]], passages: Sequence[Passage], familiar: float) -> float:
@@ -64,7 +63,7 @@ def naming(turns: Sequence[tuple[str, float]]) -> dict[str, float]:
     for turn, counts in turns:
         for run in _CHINESE.split(turn):
             words = [word for word in terms.terms(run) if word not in _IDLE]
-            paired = any(len(word) == 2 and _SINGLE.match(word) for word in words)
+            paired = any(len(word) == 2 and terms.unspaced(word) for word in words)
             for word in words:
-                found.setdefault(word, counts * SINGLE if paired and _SINGLE.fullmatch(word) else counts)
+                found.setdefault(word, counts * SINGLE if paired and len(word) == 1 and terms.unspaced(word) else counts)
     return found

@@ -15,6 +15,9 @@ FADING = 0.5
 JOINING = 0.3
 """What a word that only asks or joins ("which", "the") counts of one that names something."""
 
+SPELT = 0.5
+"""What a term of a script without spaces counts: a word of two characters is three terms there, and a name only one."""
+
 TURNS = 4
 """Earlier turns whose words count; of the vectors only the last one's does."""
 
@@ -42,7 +45,12 @@ def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
     words: dict[str, float] = {}
     for age, turn in enumerate((question, *before)):
         for word in terms.terms(turn):
-            words.setdefault(word, FADING**age * (JOINING if word in terms.FUNCTION_WORDS else 1.0))
+            words.setdefault(word, FADING**age * _part(word))
     texts = ((question, 1.0), *((turn, FADING) for turn in before[:1]))
     turns = tuple((turn, FADING**age) for age, turn in enumerate((question, *before)))
     return Asked("\n".join((*before[:1], question)), texts, words, turns)
+
+
+def _part(word: str) -> float:
+    """Return what a term of the question counts beside its others."""
+    return (JOINING if word in terms.FUNCTION_WORDS else 1.0) * (SPELT if terms.unspaced(word) else 1.0)

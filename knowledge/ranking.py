@@ -1,19 +1,21 @@
 """The order of passages that were found by vector and by words. Pure functions.
 
 One score in [0, 1]: the cosine and the part of the question's words that a passage holds, added, the cosine by what the
-embedding model is worth for this question. Then a second look at what the first passages name, for questions that need
-two documents. Where passages are kept, it does not know. The figures behind each number are in docs/decisions.md.
+embedding model is worth for this question. Some more for words that stand together in the question and in the passage.
+Then a second look at what the first passages name, for questions that need two documents. What becomes of neighbours
+(`neighbours.py`), and where passages are kept, it does not know. The figures behind each number are in
+docs/decisions.md.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from knowledge import terms
-from knowledge.base import Locator, Passage
+from knowledge.base import Passage
 
 DENSE = 0.4
 """What the cosine counts where the model knows all words of the question; the words count the rest."""
@@ -33,14 +35,11 @@ LINK = 0.4
 RARE = 15.0
 """A title whose words tell this much (two rare words) is worth the whole of `LINK`; "Usage" is not."""
 
-TOGETHER = 2
-"""Neighbours that become one passage, at most: a context that holds four passages holds four such pairs."""
+PAIR = 0.1
+"""What a passage gains, of what it lacks of 1, where it holds all pairs of words that stand together in the question."""
 
-ALIKE = 0.6
-"""Neighbours become one where the weaker scores this part of the better: one that is far weaker tells something else."""
-
-NEAR = 0.7
-"""Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
+PAIRED = 20
+"""The best passages, in which pairs are looked for: what stands further down comes into no answer by them."""
 
 Mode = Literal["hybrid", "dense", "lexical"]
 """By vector and words; for comparison, by one of them alone."""
@@ -56,6 +55,26 @@ def worth(mode: Mode, familiar: float) -> float:
 def fused(dense: float, lexical: float, weight: float) -> float:
     """Return the score in [0, 1]; `weight`: what the cosine counts, the words count the rest."""
     return weight * max(0.0, min(1.0, dense)) + (1 - weight) * lexical
+
+
+def pairs(question: str) -> list[str]:
+    """Return the neighbouring words of a question that name something, two in a text: "oil crisis", "proxy headers"."""
+    words = _folded(question).split()
+    named = [terms.stem(word) not in terms.FUNCTION_WORDS for word in words]
+    both = zip(pairwise(words), pairwise(named), strict=True)
+    return [f" {one} {other} " for (one, other), names in both if all(names)]
+
+
+def paired(passages: Sequence[Passage], wanted: Sequence[str]) -> list[Passage]:
+    """Return passages, given by their score, with those of the first further up that hold pairs of the question's words."""
+    if not wanted:
+        return list(passages)
+    found = []
+    for one in passages[:PAIRED]:
+        title, text = _folded(" ".join(one.locator.headings)), _folded(one.text)
+        part = sum(pair in text or pair in title for pair in wanted) / len(wanted)
+        found.append(_raised(one, one.score + PAIR * part * (1 - one.score)))
+    return [*sorted(found, key=lambda one: -one.score), *passages[PAIRED:]]
 
 
 def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list[Passage]:
@@ -107,6 +126,12 @@ def _named(
     return best * min(1.0, whole / RARE)
 
 
+@lru_cache(maxsize=128)
+def _folded(text: str) -> str:
+    """Return the words of a text without case, spacing and punctuation, each between two spaces."""
+    return f" {_NOT_WORDS.sub(' ', text.casefold()).strip()} "
+
+
 @lru_cache(maxsize=64)
 def _said(text: str) -> frozenset[str]:
     return frozenset(terms.terms(text))
@@ -119,7 +144,7 @@ def distinct(passages: Iterable[Passage]) -> Iterator[Passage]:
     """
     seen: list[str] = []
     for passage in passages:
-        words = f" {_NOT_WORDS.sub(' ', passage.text.casefold()).strip()} "
+        words = _folded(passage.text)
         if not any(words in other for other in seen):
             seen.append(words)
             yield passage
@@ -130,58 +155,3 @@ def reranked(passages: Sequence[Passage], scores: Sequence[float]) -> list[Passa
     pairs = zip(passages, scores, strict=True)
     again = [replace(one, score=score, scores={**one.scores, "rerank": score}) for one, score in pairs]
     return sorted(again, key=lambda one: -one.score)
-
-
-def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
-    """Return the best `wanted` passages; neighbours of one section that were both found are one, at the better's place.
-
-    `share`: the part of them that one document may have, while others have passages that score nearly as much.
-    """
-    most = max(1, math.ceil(share * wanted))
-    runs: list[list[Passage]] = []
-    waiting: list[Passage] = []
-    for passage in passages:
-        run = next((run for run in runs if len(run) < TOGETHER and any(_touch(one, passage) for one in run)), None)
-        if run is not None:
-            run.append(passage)
-            continue
-        while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
-            runs.append([waiting.pop(0)])
-        if len(runs) == wanted:
-            break
-        held = sum(run[0].source == passage.source for run in runs)
-        (waiting.append(passage) if held >= most else runs.append([passage]))
-    runs += [[passage] for passage in waiting[: wanted - len(runs)]]
-    return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
-
-
-def _touch(one: Passage, other: Passage) -> bool:
-    if min(one.score, other.score) < ALIKE * max(one.score, other.score):
-        return False
-    alike = one.source == other.source and one.locator.headings == other.locator.headings
-    return alike and one.locator.page == other.locator.page and abs(one.chunk_id - other.chunk_id) == 1
-
-
-def _joined(run: Sequence[Passage]) -> Passage:
-    """Return passages of one section as one, in the order of the text, with what the best one scores."""
-    if len(run) == 1:
-        return run[0]
-    ordered = sorted(run, key=lambda passage: passage.chunk_id)
-    text = ordered[0].text
-    for passage in ordered[1:]:
-        shared = _shared(text, passage.text)
-        text += passage.text[shared:] if shared else "\n" + passage.text
-    lines = [(one.locator.first_line, one.locator.last_line) for one in ordered]
-    first, last = [one for one, _ in lines if one is not None], [one for _, one in lines if one is not None]
-    where = Locator(run[0].locator.page, run[0].locator.headings, min(first, default=None), max(last, default=None))
-    return replace(run[0], text=text, locator=where, tokens=sum(passage.tokens for passage in run))
-
-
-def _shared(before: str, after: str) -> int:
-    """Return how many characters the end of one text and the beginning of the next have in common."""
-    start = max(0, len(before) - len(after))
-    while start < len(before):
-        if after.startswith(before[start:]):
-            return len(before) - start
-        start += 1
-    return 0

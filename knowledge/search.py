@@ -11,7 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from knowledge import catalog, followup, ranking, terms
+from knowledge import catalog, followup, neighbours, ranking, terms
 from knowledge.base import EmptyBase, Passage
 from knowledge.embeddings import Embedding, Vectors
 from knowledge.evidence import evidence
@@ -73,7 +73,7 @@ class _Wanted:
 
 
 class Search:
-    """Searches the bases of a store by their indexes; `share`: see `ranking.merged`."""
+    """Searches the bases of a store by their indexes; `share`: see `neighbours.merged`."""
 
     def __init__(
         self, store: Store, indexes: Indexes, embedder: Embedding, reranker: Reranking | None = None, share: float = 1.0
@@ -123,14 +123,15 @@ class Search:
 
     def _chosen(self, ready: _Wanted, candidates: Sequence[Passage], wanted: int, spent: dict[str, float]) -> list[Passage]:
         """Return the best passages after the second look, and the reranker's if there is one, whose time goes to `spent`."""
-        passages = ranking.distinct(self._second_look(ready, candidates))
+        first = ranking.paired(candidates, ranking.pairs(ready.asked.texts[0][0]))
+        passages = ranking.distinct(self._second_look(ready, first))
         if self._reranker is None:
-            return ranking.merged(passages, wanted, self._share)
-        some = list(islice(passages, max(RERANKED, ranking.TOGETHER * wanted)))
+            return neighbours.merged(passages, wanted, self._share)
+        some = list(islice(passages, max(RERANKED, neighbours.TOGETHER * wanted)))
         begin = time.perf_counter()
         scores = self._reranker.scores(ready.asked.text, [_headed(passage) for passage in some])
         spent["rerank"] = spent.get("rerank", 0.0) + (time.perf_counter() - begin) * 1000
-        return ranking.merged(ranking.reranked(some, scores), wanted, self._share)
+        return neighbours.merged(ranking.reranked(some, scores), wanted, self._share)
 
     def _checked(self, base: str) -> int:
         """Return the base's id, if it can be searched with the present embedding model."""

@@ -18,7 +18,7 @@ from knowledge.store import Store
 
 
 class Searches:
-    """Searches the bases of a store; `share`: see `ranking.merged`."""
+    """Searches the bases of a store; `share`: see `neighbours.merged`."""
 
     def __init__(
         self, store: Store, indexes: Indexes, embedders: Embedders, reranker: Reranking | None = None, share: float = 1.0

@@ -32,6 +32,7 @@ _NAME = re.compile(
     rf"(?<![^\W{UNSPACED}])(?:[^\W{UNSPACED}]++(?:[-./:+#@]++[^\W{UNSPACED}]++)++"
     rf"|[^\W_{UNSPACED}]++(?:_++[^\W_{UNSPACED}]++)++)"
 )
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _VOWEL = re.compile("[aeiouy]")
 _KEY = np.dtype("<u4")
 # What `_WORD` and `_NAME` find in a folded text of ASCII alone, in half the time.
@@ -56,6 +57,11 @@ def terms(text: str) -> list[str]:
             found.append(_stem(match[0]))
     found += _NAME.findall(folded)
     return found
+
+
+def unspaced(term: str) -> bool:
+    """Whether a term is a character, or two, of a script without spaces."""
+    return _UNSPACED.match(term) is not None
 
 
 def stem(word: str) -> str:

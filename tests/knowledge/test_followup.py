@@ -1,6 +1,6 @@
 """A question within a conversation: what was said before counts along, and the less the longer ago."""
 
-from knowledge.followup import FADING, JOINING, TURNS, asked
+from knowledge.followup import FADING, JOINING, SPELT, TURNS, asked
 
 
 def test_a_question_alone_is_itself() -> None:
@@ -20,3 +20,8 @@ def test_earlier_turns_count_less_and_the_last_one_is_read_with_it() -> None:
 def test_blank_turns_and_those_long_ago_do_not_count() -> None:
     found = asked("x", [f"word{turn}" for turn in range(10)] + ["  "])
     assert len(found.words) == 1 + TURNS
+
+
+def test_characters_of_a_script_without_spaces_count_less_than_names() -> None:
+    words = asked("Uvicorn 的关系").words
+    assert words["uvicorn"] == 1.0 and words["关"] == words["关系"] == SPELT and words["的"] == JOINING * SPELT

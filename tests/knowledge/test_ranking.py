@@ -1,4 +1,4 @@
-"""The order of what was found: scores in [0, 1], titles that others name, neighbours in one, nothing twice."""
+"""The order of what was found: scores in [0, 1], titles that others name, nothing twice."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from knowledge import ranking
 from knowledge.base import Locator, Passage, Source
-from knowledge.ranking import KEPT, LINK
+from knowledge.ranking import KEPT, LINK, PAIR, PAIRED
 
 
 def passage(chunk: int, text: str, score: float, title: str = "", document: int = 0) -> Passage:
@@ -23,6 +23,23 @@ def test_a_language_the_model_does_not_know_is_left_to_the_words() -> None:
     assert ranking.fused(-0.5, 1.0, ranking.worth("hybrid", 1.0)) == pytest.approx(1 - ranking.DENSE)
     assert ranking.fused(0.9, 0.1, ranking.worth("dense", 0.2)) == pytest.approx(0.9)
     assert ranking.fused(0.9, 0.1, ranking.worth("lexical", 0.2)) == pytest.approx(0.1)
+
+
+def test_words_that_stand_together_in_the_question_lift_a_passage_that_holds_them_so() -> None:
+    wanted = ranking.pairs("When was the Second Oil-Crisis of 1979?")
+    assert wanted == [" second oil ", " oil crisis "]
+    apart = passage(1, "Oil was short, a second time, in the crisis.", 0.5)
+    titled = replace(passage(2, "In 1979.", 0.49), locator=Locator(headings=("Second oil crisis",)))
+    half = passage(3, "The first oil\ncrisis.", 0.48)
+    found = ranking.paired([apart, titled, half], wanted)
+    assert [one.chunk_id for one in found] == [2, 3, 1]
+    assert [one.score for one in found] == pytest.approx([0.49 + PAIR * 0.51, 0.48 + PAIR * 0.26, 0.5])
+
+
+def test_a_question_without_such_words_changes_nothing_nor_does_what_stands_far_down() -> None:
+    few = [passage(n, "An oil crisis.", 0.5) for n in range(PAIRED + 1)]
+    assert ranking.pairs("What is EasyCV?") == [] and ranking.paired(few, []) == few
+    assert ranking.paired(few, [" oil crisis "])[-1].score == 0.5 < ranking.paired(few, [" oil crisis "])[-2].score
 
 
 def test_a_passage_whose_title_a_better_one_names_comes_further_up() -> None:
@@ -48,42 +65,6 @@ def test_a_common_title_gains_little_and_its_own_section_nothing() -> None:
 def test_few_passages_stay_as_they_are() -> None:
     few = [passage(1, "a", 0.5), passage(2, "b", 0.4)]
     assert ranking.second_look(few, {}) == few and ranking.second_look([], {}) == []
-
-
-def test_neighbours_become_one_in_the_order_of_the_text_without_saying_twice_what_they_share() -> None:
-    later = passage(8, "Two. Three.", 0.9, "T", 1)
-    earlier = passage(7, "One. Two.", 0.6, "T", 1)
-    far = passage(3, "Far.", 0.7, "T", 1)
-    found = ranking.merged([later, far, earlier], 5)
-    assert [one.text for one in found] == ["One. Two. Three.", "Far."]
-    assert found[0].score == 0.9 and found[0].tokens == 20 and found[0].chunk_id == 8
-    assert (found[0].locator.first_line, found[0].locator.last_line) == (7, 9)
-
-
-def test_other_sections_other_documents_and_third_neighbours_stay_apart() -> None:
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "B", 1)], 5)) == 2
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "A", 2)], 5)) == 2
-    assert len(ranking.merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.5, "A", 1)], 5)) == 2
-    run = [passage(n, f"text{n}", 0.9, "A", 1) for n in range(1, 4)]
-    assert [one.text for one in ranking.merged(run, 5)] == ["text1\ntext2", "text3"]
-    assert len(ranking.merged([passage(n * 3, "t", 0.9) for n in range(9)], 4)) == 4
-
-
-def test_one_document_has_its_share_while_others_tell_nearly_as_much() -> None:
-    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
-    other = [passage(60, "other", 0.7, document=2), passage(70, "third", 0.65, document=3)]
-    found = ranking.merged([*flood, *other], 4, 0.5)
-    assert [one.source.document_id for one in found] == [1, 1, 2, 3]
-    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    assert [one.source.document_id for one in ranking.merged([*flood, *other], 4)] == [1] * 4
-
-
-def test_a_document_alone_or_far_better_than_all_others_is_not_capped() -> None:
-    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 100, document=1) for n in range(1, 9)]
-    assert len(ranking.merged(flood, 4, 0.5)) == 4
-    weak = passage(60, "weak", 0.9 * ranking.NEAR - 0.1, document=2)
-    assert [one.source.document_id for one in ranking.merged([*flood, weak], 4, 0.5)] == [1] * 4
-    assert len(ranking.merged([flood[0], weak], 1, 0.1)) == 1
 
 
 def test_what_a_reranker_says_is_the_score() -> None:

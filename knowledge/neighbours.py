@@ -1,0 +1,109 @@
+"""Passages that stand side by side in a document, made one: what answers often stands beside what is asked about.
+
+A manual has sections of a few lines; each is a passage of its own, and five of one document would be all that a search
+finds. Pure functions; which passages are good, and where they are kept, they do not know. The figures behind each number
+are in docs/decisions.md.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from knowledge.base import Locator, Passage
+
+TOGETHER = 2
+"""Neighbours of one section that become one passage, however long: a context of four passages holds four such pairs."""
+
+ROOM = 400
+"""Tokens up to which more neighbours become one, of other sections too: as many as two passages of the usual size have."""
+
+LOOKED_AT = 3
+"""Passages looked at for each one that is wanted, so that neighbours further down are found."""
+
+ALIKE = 0.6
+"""Neighbours become one where the weaker scores this part of the better: one that is far weaker tells something else."""
+
+NEAR = 0.7
+"""Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
+
+
+def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
+    """Return the best `wanted` of passages, the best first; neighbours that were both found are one, at the better's place.
+
+    `share`: the part of them that one document may have, while others have passages that score nearly as much.
+    """
+    most = max(1, math.ceil(share * wanted))
+    runs: list[list[Passage]] = []
+    waiting: list[Passage] = []
+    for seen, passage in enumerate(passages):
+        if len(runs) == wanted and seen >= LOOKED_AT * wanted:
+            break
+        run = next((run for run in runs if _joins(run, passage)), None)
+        if run is not None:
+            run.append(passage)
+            continue
+        while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
+            runs.append([waiting.pop(0)])
+        if len(runs) == wanted:
+            continue
+        held = sum(run[0].source == passage.source for run in runs)
+        (waiting.append(passage) if held >= most else runs.append([passage]))
+    runs += [[passage] for passage in waiting[: wanted - len(runs)]]
+    return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
+
+
+def _joins(run: Sequence[Passage], passage: Passage) -> bool:
+    """Whether a passage becomes one with a run of neighbours."""
+    near = [one for one in run if _beside(one, passage)]
+    if not near:
+        return False
+    section = all(one.locator.headings == passage.locator.headings for one in run)
+    return (section and len(run) < TOGETHER) or sum(one.tokens for one in run) + passage.tokens <= ROOM
+
+
+def _beside(one: Passage, other: Passage) -> bool:
+    alike = min(one.score, other.score) >= ALIKE * max(one.score, other.score)
+    beside = one.source == other.source and one.locator.page == other.locator.page
+    return alike and beside and abs(one.chunk_id - other.chunk_id) == 1
+
+
+def _joined(run: Sequence[Passage]) -> Passage:
+    """Return neighbours as one passage, in the order of the text, with what the best one scores.
+
+    It stands below the headings that all have in common; the others are lines of its text.
+    """
+    if len(run) == 1:
+        return run[0]
+    ordered = sorted(run, key=lambda passage: passage.chunk_id)
+    common = _common([passage.locator.headings for passage in ordered])
+    text, above = "", common
+    for passage in ordered:
+        headings = passage.locator.headings
+        shared = 0
+        if headings != above:
+            text += ("\n\n" if text else "") + " > ".join(headings[len(common) :])
+        elif text:  # only passages of one section overlap
+            shared = _shared(text, passage.text)
+        text += passage.text[shared:] if shared else "\n" * bool(text) + passage.text
+        above = headings
+    lines = [(one.locator.first_line, one.locator.last_line) for one in ordered]
+    first, last = [one for one, _ in lines if one is not None], [one for _, one in lines if one is not None]
+    where = Locator(run[0].locator.page, common, min(first, default=None), max(last, default=None))
+    return replace(run[0], text=text, locator=where, tokens=sum(passage.tokens for passage in run))
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the headings with which all paths begin."""
+    same = takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False))
+    return tuple(level[0] for level in same)
+
+
+def _shared(before: str, after: str) -> int:
+    """Return how many characters the end of one text and the beginning of the next have in common."""
+    start = max(0, len(before) - len(after))
+    while start < len(before):
+        if after.startswith(before[start:]):
+            return len(before) - start
+        start += 1
+    return 0
