@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.settings import ServerSettings
 from knowledge import backup as copies
 from knowledge.base import KnowledgeError, StoreInUse
 from knowledge.catalog import DEFAULT
-from knowledge.library import Library
-from knowledge.loaders import LOADERS
 from knowledge.lock import FolderLock
 from knowledge.read_only import ReadOnly
+
+if TYPE_CHECKING:
+    from knowledge.library import Library
 
 PAUSE = 0.2
 
@@ -51,6 +52,8 @@ def _files(paths: list[Path]) -> Iterator[tuple[str, Path]]:
 
     A file in a folder within a folder is named with it ("guide - install.md"), for there may be several README.md.
     """
+    from knowledge.loaders import LOADERS
+
     for path in paths:
         if not path.is_dir():
             yield path.name, path
@@ -193,7 +196,9 @@ def restore(given: argparse.Namespace, settings: ServerSettings) -> int:
 
 
 @contextlib.contextmanager
-def _opened(settings: ServerSettings, load: bool = False) -> Iterator[Library]:
+def _opened(settings: ServerSettings, load: bool = False) -> "Iterator[Library]":
+    from knowledge.library import Library  # only now: whoever lists and searches needs nothing of what reads files
+
     library = Library(settings, pauses=())  # whoever waits at a terminal is told at once, and tries again when he likes
     library.open()
     try:
