@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.base import EmbedderNotReady
-from knowledge.embeddings import PACKAGED, Embedder, Embedding, Vectors, short_name
-from knowledge.model_folder import DOWNLOADED, Report, is_hub_id
+from knowledge.embeddings import Embedder, Embedding, Vectors, short_name
+from knowledge.model_folder import DOWNLOADED, PACKAGED, Report, is_hub_id
 from knowledge.vector_rows import Made
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 DOWNLOADED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 SAMPLES = 64
+PACKAGED = "all-MiniLM-L6-v2"
 
 Report = Callable[[str, float | None], None]
 """Told what is being loaded, in words, and the part done in [0, 1] where it is known."""
@@ -17,6 +18,11 @@ Report = Callable[[str, float | None], None]
 def is_hub_id(path: str) -> bool:
     """Return whether `path` names a model on the hub: two names with a slash between them, and nothing lies there."""
     return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not Path(path).exists()
+
+
+def name_of(path: str | None) -> str:
+    """Return what the model at `path` is called; None: the packaged one."""
+    return PACKAGED if path is None else path if is_hub_id(path) else Path(path).resolve().name
 
 
 def find(path: str | None, report: Report) -> Path:
@@ -43,6 +49,11 @@ def refuse_unsafe(folder: Path) -> None:
     pickled = [f for f in folder.glob("*/pytorch_model.bin") if not f.with_name("model.safetensors").exists()]
     if pickled:
         raise ValueError(f"{pickled[0].relative_to(folder)} is a pickle, which can run code: convert it to safetensors")
+
+
+def identity(name: str, dimension: int, folder: Path) -> str:
+    """Return model, length of a vector, normalisation and a print of the weights: what the vectors of a model are known by."""
+    return f"{name} ({dimension} dimensions, cosine, {fingerprint(folder)})"
 
 
 def fingerprint(folder: Path) -> str:

