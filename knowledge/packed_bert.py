@@ -98,8 +98,8 @@ class _Parts:
         return FloatLinear(weight.to(self._exact), bias.to(self._exact))
 
     def norm(self, name: str) -> Callable[[Tensor], Tensor]:
-        weight, bias = self.numbers(f"{name}.weight"), self.numbers(f"{name}.bias")
-        return lambda x: functional.layer_norm(x, weight.shape, weight, bias, self._epsilon)
+        weight, bias, epsilon = self.numbers(f"{name}.weight"), self.numbers(f"{name}.bias"), self._epsilon
+        return lambda x: functional.layer_norm(x, weight.shape, weight, bias, epsilon)
 
 
 class _Layer:
