@@ -34,7 +34,8 @@ def fastest() -> Precision:
     """Return what this CPU computes the fastest."""
     able = torch.cpu.get_capabilities()
     vnni = able.get("avx512_vnni") or able.get("avx_vnni")
-    return "int8" if vnni and not able.get("amx_bf16") and torch.backends.mkldnn.is_available() else exact()
+    multiplies = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return "int8" if vnni and multiplies and not able.get("amx_bf16") else exact()
 
 
 def exact() -> Precision:
@@ -66,7 +67,7 @@ class PackedBert:
             x = self._first(x.add_(torch.cat([self._places[:length] for length in lengths])))
             for layer in self._layers:
                 x = layer(x, lengths)
-            means: npt.NDArray[np.float32] = torch.stack([part.mean(dim=0) for part in x.split(lengths)]).float().numpy()
+            means: npt.NDArray[np.float32] = torch.stack([part.mean(dim=0) for part in torch.split(x, lengths)]).float().numpy()
         return means
 
 
@@ -117,7 +118,7 @@ class _Layer:
 
     def __call__(self, x: Tensor, lengths: list[int]) -> Tensor:
         projected, found = self._project(x).to(self._type), torch.empty_like(x)
-        for part, into, length in zip(projected.split(lengths), found.split(lengths), lengths, strict=True):
+        for part, into, length in zip(torch.split(projected, lengths), torch.split(found, lengths), lengths, strict=True):
             query, key, value = part.view(length, 3, self._heads, -1).permute(1, 2, 0, 3)
             into.view(length, self._heads, -1).copy_(attend(query, key, value).transpose(0, 1))
         x = self._attended(self._output(found).add_(x))
