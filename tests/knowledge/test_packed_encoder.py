@@ -45,7 +45,7 @@ def vectors(of: PackedEncoder | LibraryEncoder, texts: list[str]) -> Vectors:
     found = np.empty((len(texts), of.dimension), dtype=np.float32)
     for batch in of.documents(texts):
         found[batch.places] = batch.compute()
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
