@@ -1,38 +1,30 @@
-"""Texts into vectors, by a sentence-transformers model; the only module that knows that library and torch.
+"""Texts into vectors by a model: which encoder computes it, whose turn it is, and that no vector poisons a ranking.
 
-Nothing heavy is imported before `load`. Vectors are float32, of length 1, so their inner product is the cosine. The
-model works in bfloat16 where the CPU multiplies it natively (with all-MiniLM-L6-v2, 256 tokens a text: AMD with
-AVX512-BF16 1.9 times the speed of float32, Intel with AMX 3.2 times; cosine to float32 at least 0.9999), and on a GPU.
-What a document is, this module does not know.
+Nothing heavy is imported before `load`. Vectors are float32, of length 1, so their inner product is the cosine. Whichever
+encoder computes a model and in whatever precision, its vectors have one identity, for they can be compared (cosine to
+float32 at least 0.99). What a document is, this module does not know.
 """
 
-import contextlib
-import copy
+import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import model_folder
+from knowledge import bert_folder, model_folder
 from knowledge.base import EmbedderNotReady, KnowledgeError
 from knowledge.chunking import Tokens
 from knowledge.model_folder import Report
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from knowledge.encoder_base import Encoder
+
+log = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
-
-CPU_BATCH = 8 * 256
-"""Tokens at once, padding counted: 8 passages of the usual length are as fast as 32, and whoever waits is not held up."""
-GPU_BATCH = 64 * 256
-ALIKE = 0.8
-"""The shortest text of a batch has this part of the longest one's tokens at least: what is padded is computed too."""
-SHORT = 16
-"""Texts of so few tokens may be together all the same: they cost little, and batches of one cost more."""
 
 
 class Embedding(Tokens, Protocol):
@@ -78,20 +70,6 @@ def checked(vectors: npt.NDArray[Any], count: int, dimension: int) -> Vectors:
     return np.asarray(exact / lengths, dtype=np.float32)
 
 
-def batches(counts: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Yield the places of texts of so many tokens, the shortest first, in batches of like lengths and `limit` tokens."""
-    batch: list[int] = []
-    for place in sorted(range(len(counts)), key=lambda place: counts[place]):
-        longest = max(1, counts[place])
-        alike = not batch or counts[batch[0]] >= ALIKE * longest or longest <= SHORT
-        if batch and (not alike or (len(batch) + 1) * longest > limit):
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
-
-
 def _ignore(done: int) -> None:
     """Take no notice of progress."""
 
@@ -103,17 +81,9 @@ class Embedder:
         self.name = model_folder.name_of(path)
         self.reason = "the embedding model is not loaded yet"
         self._path = path
-        self._model: Any = None
-        self._tokenizer: Tokenizer
+        self._encoder: Encoder | None = None
         self._identity = ""
-        self._dimension = 0
-        self._max_tokens = 0
-        self._batch = CPU_BATCH
-        self._unknown: str | None = None
-        # A question never waits for a document: it has a copy of the model with the same weights (a batch of a document
-        # takes 0.1 CPU seconds, a question 0.01). Two of a kind wait, for a tokenizer cannot serve two threads.
-        self._asking: Any = None
-        self._questions = threading.Lock()
+        self._questions = threading.Lock()  # a question never waits for a document, only for another question
         # Two locks make a queue of two: who waits for the model holds `_next`, so texts that a client wants embedded wait
         # for one batch of a document at most, though the document asks again at once.
         self._next = threading.Lock()
@@ -128,17 +98,15 @@ class Embedder:
     @property
     def dimension(self) -> int:
         """Length of a vector; raises `EmbedderNotReady`."""
-        self._ready()
-        return self._dimension
+        return self._ready().dimension
 
     @property
     def max_tokens(self) -> int:
         """Tokens of a text that are read, less special tokens and the model's prompt; raises `EmbedderNotReady`."""
-        self._ready()
-        return self._max_tokens
+        return self._ready().max_tokens
 
     def load(self, report: Report) -> None:
-        """Import the library and load the model; blocks for seconds. Raises `EmbedderNotReady` with the reason."""
+        """Import what computes the model and load it; blocks for seconds. Raises `EmbedderNotReady` with the reason."""
         try:
             folder = model_folder.find(self._path, report)
             model_folder.refuse_unsafe(folder)
@@ -150,55 +118,51 @@ class Embedder:
             raise EmbedderNotReady(self.reason) from error
 
     def _load(self, folder: Path, report: Report) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from tokenizers import Tokenizer
-
         report(f"loading the embedding model {self.name}", None)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        abilities = torch.cpu.get_capabilities()
-        half = device == "cuda" or abilities.get("amx_bf16") or abilities.get("avx512_bf16")
-        with no_bars():
-            model: Any = SentenceTransformer(
-                str(folder),
-                device=device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True, "dtype": torch.bfloat16 if half else torch.float32},
-            )
-        if half:
-            model.to(torch.bfloat16)  # also the modules behind the transformer, or their input would not fit them
-        # The model's own tokenizer truncates, pads, and cannot serve two threads: counting has its own copy.
-        tokenizer: Tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self._tokenizer = tokenizer
-        self._unknown = model.tokenizer.unk_token
-        self._batch = GPU_BATCH if device == "cuda" else CPU_BATCH
-        self._dimension = int(model.get_embedding_dimension())
-        prompts = [len(tokenizer.encode(text or "", add_special_tokens=False)) for text in model.prompts.values()]
-        special = tokenizer.num_special_tokens_to_add(False)
-        self._max_tokens = int(model.max_seq_length or 512) - special - max(prompts, default=0)
-        self._identity = model_folder.identity(self.name, self._dimension, folder)
+        encoder = self._packed(folder)
+        if encoder is None:
+            from knowledge.library_encoder import LibraryEncoder
+
+            encoder = LibraryEncoder(folder)
+        self._identity = model_folder.identity(self.name, encoder.dimension, folder)
         report(f"trying the embedding model {self.name}", None)
-        checked(np.asarray(model.encode(["ready"], show_progress_bar=False)), 1, self._dimension)
-        self._asking = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
-        self._model = model
+        checked(encoder.question("ready"), 1, encoder.dimension)
+        self._encoder = encoder
+
+    def _packed(self, folder: Path) -> "Encoder | None":
+        """Return the encoder of a plain BERT on a CPU; None for other models, and where there is a GPU."""
+        import torch
+
+        shape = None if torch.cuda.is_available() else bert_folder.shape_of(folder)
+        if shape is None:
+            return None
+        from knowledge.packed_bert import fastest
+        from knowledge.packed_encoder import PackedEncoder
+
+        precision = fastest()
+        try:
+            encoder = PackedEncoder(shape, precision)
+            for batch in encoder.documents(["ready", "ready " * encoder.max_tokens]):
+                checked(batch.compute(), len(batch.places), encoder.dimension)
+        except Exception as error:  # torch on a CPU that we never saw: the library computes it otherwise
+            log.warning("%s is computed by sentence-transformers, for in %s it fails: %s", self.name, precision, error)
+            return None
+        log.info("%s is computed in %s", self.name, precision)
+        return encoder
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, without special ones; raises `EmbedderNotReady`."""
-        self._ready()
-        return [len(e) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        found = self._ready().tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(tokens) for tokens in found]
 
     def ends(self, text: str) -> list[int]:
         """Return the character offset at which each token ends; raises `EmbedderNotReady`."""
-        self._ready()
-        return [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        return [end for _, end in self._ready().tokenizer.encode(text, add_special_tokens=False).offsets]
 
     def familiar(self, text: str) -> float:
         """Return what `known_part` says of a text's tokens; raises `EmbedderNotReady`."""
-        self._ready()
-        return known_part(self._tokenizer.encode(text, add_special_tokens=False).tokens, self._unknown)
+        encoder = self._ready()
+        return known_part(encoder.tokenizer.encode(text, add_special_tokens=False).tokens, encoder.unknown)
 
     def encode(self, texts: Sequence[str], step: Callable[[int], None] = _ignore) -> Vectors:
         """Return the vectors of texts of documents, shape (n, dimension).
@@ -206,12 +170,12 @@ class Embedder:
         `step` is told after each batch how many are done; it may raise to stop. Raises `EmbedderNotReady`, and
         `KnowledgeError` for a vector that is not finite or has no length.
         """
-        self._ready()
-        vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
+        encoder = self._ready()
+        vectors = np.empty((len(texts), encoder.dimension), dtype=np.float32)
         done = 0
-        for batch in batches(self.count(texts), self._batch):
-            vectors[batch] = self._encode([texts[i] for i in batch], self._model.encode_document)
-            done += len(batch)
+        for batch in encoder.documents(texts):
+            vectors[batch.places] = checked(self._in_turn(batch.compute), len(batch.places), encoder.dimension)
+            done += len(batch.places)
             step(done)
         return vectors
 
@@ -220,25 +184,22 @@ class Embedder:
 
         Raises `EmbedderNotReady` or `KnowledgeError`, as `encode`.
         """
-        self._ready()
+        encoder = self._ready()
         with self._questions:
-            return self._encoded([text], self._asking.encode_query)
+            return checked(encoder.question(text), 1, encoder.dimension)
 
-    def _encode(self, texts: list[str], encode: Any) -> Vectors:
+    def _in_turn(self, compute: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         with self._next:
             self._turn.acquire()
         try:
-            return self._encoded(texts, encode)
+            return compute()
         finally:
             self._turn.release()
 
-    def _encoded(self, texts: list[str], encode: Any) -> Vectors:
-        found = encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_numpy=True)
-        return checked(np.asarray(found), len(texts), self._dimension)
-
-    def _ready(self) -> None:
-        if self._model is None:
+    def _ready(self) -> "Encoder":
+        if self._encoder is None:
             raise EmbedderNotReady(self.reason)
+        return self._encoder
 
 
 def known_part(tokens: Sequence[str], unknown: str | None) -> float:
@@ -255,15 +216,3 @@ def known_part(tokens: Sequence[str], unknown: str | None) -> float:
 def short_name(identity: str) -> str:
     """Return the name in an identity, to be shown to people."""
     return identity.rpartition(" (")[0] or identity
-
-
-@contextlib.contextmanager
-def no_bars() -> Iterator[None]:
-    """Let transformers draw no progress bar meanwhile: `report` tells the progress."""
-    from transformers.utils import logging
-
-    before = logging.set_tqdm_hook(lambda bar, values, options: bar(*values, **{**options, "disable": True}))
-    try:
-        yield
-    finally:
-        logging.set_tqdm_hook(before)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from knowledge.base import RerankerUnusable
-from knowledge.embeddings import no_bars
 from knowledge.model_folder import Report
+from knowledge.progress_bars import no_bars
 
 CPU_BATCH = 8
 GPU_BATCH = 32

