@@ -72,7 +72,7 @@ class Inverted:
         """Return the list of each vector."""
         if len(vectors) < MANY:
             return np.asarray(np.argmax(vectors.astype(np.float32) @ self.centres.T, axis=1), dtype=np.int32)
-        _, lists = self._quantizer.search(vectors.astype(np.float32), 1)  # `faiss.knn` would keep every other thread waiting
+        _, lists = self._quantizer.search(vectors.astype(np.float32), 1)
         return np.asarray(lists[:, 0], dtype=np.int32)
 
     def add(self, ids: Numbers, vectors: Halves) -> None:
