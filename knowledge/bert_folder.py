@@ -9,10 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
-from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 TABLE = "embeddings.word_embeddings.weight"
@@ -65,9 +67,11 @@ def shape_of(folder: Path) -> BertShape | None:
         return None
 
 
-def tokenizer(folder: Path) -> Tokenizer:
+def tokenizer(folder: Path) -> "Tokenizer":
     """Return the tokenizer of a folder, which neither cuts texts off nor fills them up; raises what the library raises."""
-    found: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_file(str(folder / TOKENIZER))
     found.no_truncation()
     found.no_padding()
     return found
