@@ -3,6 +3,7 @@
 What an index, an original or a job's worker is, it does not know; `shelf.py` changes them together with these rows.
 """
 
+import functools
 import json
 import sqlite3
 import time
@@ -212,8 +213,10 @@ def switch(connection: sqlite3.Connection, document_id: int, chunks: Iterable[in
 def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
     """Return the vectors of those of these chunks that still exist and are not switched off."""
     query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
-    rows = connection.execute(query, (json.dumps(list(chunks)),))
-    return {number: np.frombuffer(vector, dtype=np.float16).astype(np.float32) for number, vector in rows}
+    rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
+    halves = np.frombuffer(b"".join(vector for _, vector in rows), dtype=np.float16)
+    together = halves.astype(np.float32).reshape(len(rows), -1) if rows else ()
+    return {number: vector for (number, _), vector in zip(rows, together, strict=True)}
 
 
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
@@ -234,10 +237,16 @@ def _passage(
     row: tuple[int, str, str, int, str, int | None, str, int | None, int | None, int, str, int], scores: Mapping[str, float]
 ) -> Passage:
     number, text, base, document_id, name, page, headings, first, last, count, file, off = row
-    where = Locator(page, tuple(json.loads(headings)), first, last)
+    where = Locator(page, _headings(headings), first, last)
     parts = {name: value for name, value in scores.items() if name != "score"}
     source = Source(base, document_id, name, file)
     return Passage(number, text, source, where, scores.get("score", 0.0), parts, count, bool(off))
+
+
+@functools.lru_cache(4096)
+def _headings(text: str) -> tuple[str, ...]:
+    """Return the headings that a row keeps; those of one section are the same text, and are often read."""
+    return tuple(json.loads(text))
 
 
 def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:

@@ -55,17 +55,17 @@ def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list
 
 def _joins(run: Sequence[Passage], passage: Passage) -> bool:
     """Whether a passage becomes one with a run of neighbours."""
-    near = [one for one in run if _beside(one, passage)]
-    if not near:
+    if not any(_beside(one, passage) for one in run):
         return False
     section = all(one.locator.headings == passage.locator.headings for one in run)
     return (section and len(run) < TOGETHER) or sum(one.tokens for one in run) + passage.tokens <= ROOM
 
 
 def _beside(one: Passage, other: Passage) -> bool:
+    if abs(one.chunk_id - other.chunk_id) != 1:  # nearly always, so it is asked first
+        return False
     alike = min(one.score, other.score) >= ALIKE * max(one.score, other.score)
-    beside = one.source == other.source and one.locator.page == other.locator.page
-    return alike and beside and abs(one.chunk_id - other.chunk_id) == 1
+    return alike and one.source == other.source and one.locator.page == other.locator.page
 
 
 def _joined(run: Sequence[Passage]) -> Passage:
