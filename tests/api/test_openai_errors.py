@@ -38,7 +38,7 @@ def test_the_field_is_named() -> None:
 
 def test_no_status_of_ours_is_unknown_to_these_clients() -> None:
     shown = {status(Fault(line.status, line.code, "")) for line in (*ERRORS.values(), INTERNAL)}
-    assert shown <= {400, 404, 408, 409, 413, 415, 429, 499, 500, 503, 507}
+    assert shown <= {400, 403, 404, 408, 409, 413, 415, 429, 499, 500, 503, 507}
 
 
 @pytest.mark.parametrize(("given", "said"), [(408, "false"), (409, "false"), (429, None), (503, None)])

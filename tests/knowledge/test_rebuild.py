@@ -182,7 +182,7 @@ def test_a_restart_goes_on_where_it_was(library: Open) -> None:
     model = New()
     third = library(model)
     reach(lambda: not third.rebuilds())
-    assert made_by(third) == "new" and model.batches == 3
+    assert made_by(third) == "new" and model.batches in (3, 4)  # whoever asks first how long it takes has one batch tried
 
 
 def test_a_model_that_fails_is_told_and_the_old_vectors_stay(library: Open) -> None:
