@@ -34,7 +34,6 @@ from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
 from knowledge.ingest import Ingest, Read
 from knowledge.loaders import target_for
-from knowledge.loaders.base import Extract, PageReport
 from knowledge.lock import FolderLock
 from knowledge.model_folder import Report
 from knowledge.originals import MIB, Originals, Received
@@ -42,6 +41,7 @@ from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
 from knowledge.reranker import Reranker
+from knowledge.sandbox import Sandbox
 from knowledge.search import Found
 from knowledge.searches import Searches
 from knowledge.shelf import Shelf
@@ -96,13 +96,14 @@ class Library:
         self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
+        self._sandbox = Sandbox()
         self._ingest = Ingest(
             settings,
             self._store,
             self._shelf,
             self._originals,
             self._embedders,
-            read or _sandboxed,
+            read or self._sandbox.read,
             fault,
             retries.Retries(pauses),
         )
@@ -110,7 +111,7 @@ class Library:
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
         self.backups = Backups(folder)
-        self.sources = Sources(settings, self._store, self._originals)
+        self.sources = Sources(settings, self._store, self._originals, self._sandbox)
         self.question_files = QuestionFiles(folder / backup.EVALUATION)
 
     @property
@@ -188,6 +189,7 @@ class Library:
         loaded, self.state = self.ready, "closed"
         self._rebuilds.close()
         self._ingest.close()
+        self._sandbox.close()
         self._indexes.close()
         if loaded:
             self._keep_indexes()
@@ -457,9 +459,3 @@ class Library:
     def _base(self, name: str) -> int:
         with self._store.read() as connection:
             return catalog.base_id(connection, names.same(name))
-
-
-def _sandboxed(path: Path, name: str, settings: "KnowledgeSettings", report: PageReport, cancelled: threading.Event) -> Extract:
-    from knowledge import sandbox
-
-    return sandbox.read(path, name, settings, report, cancelled)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from knowledge import names, sandbox
+from knowledge import names
 from knowledge.base import Locator, UnknownDocument, UnreadableFile
 from knowledge.loaders import target_for
 from knowledge.loaders.pdf import MAX_PAGES
 from knowledge.originals import Originals
+from knowledge.sandbox import Sandbox
 from knowledge.store import Store
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PDF = "knowledge.loaders.pdf:read"
 LONGEST_QUOTE = 8000
-"""Characters of a passage that are looked for: it goes to the child on its command line."""
+"""Characters of a passage that are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class Opened:
 class Sources:
     """The documents of a store, as they were uploaded."""
 
-    def __init__(self, settings: "KnowledgeSettings", store: Store, originals: Originals) -> None:
-        self._settings, self._store, self._originals = settings, store, originals
+    def __init__(self, settings: "KnowledgeSettings", store: Store, originals: Originals, sandbox: Sandbox) -> None:
+        self._settings, self._store, self._originals, self._sandbox = settings, store, originals, sandbox
 
     def open(self, base: str, file: str, quote: str, at: Locator) -> Opened:
         """Return the document that `file` ("file-...") is in `base` (id or name), opened at `quote`; `at`: where it stood.
@@ -74,14 +75,14 @@ class Sources:
                 return opened
         place = {"page": at.page, "line": at.first_line, "headings": at.headings}
         finder, quote = "knowledge.loaders.text_view:find", quote[:LONGEST_QUOTE]
-        return _text(name, sandbox.ask(finder, path, self._settings, target=target, quote=quote, **place))
+        return _text(name, self._sandbox.ask(finder, path, self._settings, target=target, quote=quote, **place))
 
     def picture(self, base: str, file: str, page: int) -> bytes:
         """Return a page (from 1) of a PDF as a PNG; raises as `open`, `UnknownDocument` for a page that is not there."""
         name, path = self._document(base, file)
         if target_for(name) != PDF or not 1 <= page <= MAX_PAGES:
             raise UnknownDocument("this document has no such page that could be drawn")
-        values = sandbox.ask("knowledge.loaders.page_view:draw", path, self._settings, page=page)
+        values = self._sandbox.ask("knowledge.loaders.page_view:draw", path, self._settings, page=page)
         try:
             picture = base64.b64decode(str(values[2]), validate=True)
         except (IndexError, binascii.Error) as error:
@@ -107,7 +108,7 @@ class Sources:
 
     def _pages(self, name: str, path: Path, quote: str, at: Locator) -> Opened:
         finder, quote = "knowledge.loaders.page_view:find", quote[:LONGEST_QUOTE]
-        values = sandbox.ask(finder, path, self._settings, quote=quote, page=at.page)
+        values = self._sandbox.ask(finder, path, self._settings, quote=quote, page=at.page)
         try:
             _, count, places, found = values
             known = tuple((int(page), tuple(tuple(map(float, box)) for box in boxes)) for page, boxes in places)

@@ -39,4 +39,6 @@ PageReport = Callable[[int, int], None]
 
 Loader = Callable[..., Extract]
 """Called with a `Path` and a `PageReport`, reads the file; `ocr` is told more by keywords. Raises
-`knowledge.base.UnreadableFile` with a reason in words. Runs in the sandbox."""
+`knowledge.base.UnreadableFile` with a reason in words. Runs in the sandbox.
+
+Its module names in `LIBRARIES` what it imports only when it is called: the fork server imports that once for all children."""

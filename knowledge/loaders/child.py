@@ -1,25 +1,28 @@
-"""The program inside the sandbox: limits itself, then runs one loader on one file and writes what it finds to a pipe.
+"""What a child does: limits itself, then runs one loader on one file and writes what it finds to a pipe.
 
-`knowledge.sandbox` starts it as a script with one argument, a JSON object: target ("module:function"), path, search
-(folders to import from), parent (process id), memory (MiB), seconds (of CPU), arguments (keywords for the target, which
-may then answer with lines of its own). It writes JSON, a list a line::
+`fork_server.py` forks it for a job, a JSON object: target ("module:function"), path, memory (MiB), seconds (of CPU), arguments
+(keywords for the target, which may then answer with lines of its own). It writes JSON, a list a line::
 
     ["page", 3, 120]
     ["block", text, kind, page, headings, first_line, last_line]
     ["done", pages, warnings, pictures]          or        ["error", code, message]
 
-Until the limits stand it imports nothing but small parts of the standard library. It knows no settings and no format.
+No file is opened before the limits stand. It knows no settings and no format.
 """
 
 import contextlib
+import ctypes
 import json
 import os
+import resource
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from knowledge.loaders.base import Block, Extract
+from knowledge.base import UnreadableFile
+from knowledge.loaders import load
+from knowledge.loaders.base import Block, Extract
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -29,12 +32,11 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.startfile", "pty.spawn")
 
 
-def main(job: dict[str, Any], out: TextIO) -> None:
-    """Read the job's file under the job's limits; the outcome, whatever it is, is one last line on `out`."""
-    die_with(job["parent"])
+def main(job: dict[str, Any], parent: int, out: TextIO) -> None:
+    """Read the job's file under the job's limits, as a child of `parent`; the outcome, whatever it is, is one last line."""
+    die_with(parent)
     limit(job["memory"], job["seconds"])
     sys.addaudithook(refuse_outside)
-    sys.path += job["search"]
     for line in lines_of(job["target"], job["path"], out, job["arguments"]):
         print(json.dumps(line, ensure_ascii=False), file=out)
     out.flush()
@@ -42,11 +44,6 @@ def main(job: dict[str, Any], out: TextIO) -> None:
 
 def lines_of(target: str, path: str, out: TextIO, arguments: dict[str, Any]) -> Iterator[list[Any]]:
     """Yield the lines of the outcome; pages are reported to `out` while reading."""
-    from pathlib import Path
-
-    from knowledge.base import UnreadableFile
-    from knowledge.loaders import load
-    from knowledge.loaders.base import Extract
 
     def report(page: int, pages: int) -> None:
         print(json.dumps(["page", page, pages]), file=out, flush=True)
@@ -65,26 +62,24 @@ def lines_of(target: str, path: str, out: TextIO, arguments: dict[str, Any]) -> 
         yield from encoded(found) if isinstance(found, Extract) else found
 
 
-def encoded(extract: "Extract") -> Iterator[list[Any]]:
+def encoded(extract: Extract) -> Iterator[list[Any]]:
     """Yield an extract as lines."""
     for block in extract.blocks:
         yield block_line(block)
     yield ["done", extract.pages, list(extract.warnings), list(extract.pictures)]
 
 
-def block_line(block: "Block") -> list[Any]:
-    """Return a block as a line; `knowledge.sandbox.block_of` is the way back."""
+def block_line(block: Block) -> list[Any]:
+    """Return a block as a line; `knowledge.child_answers.block_of` is the way back."""
     at = block.locator
     return ["block", block.text, block.kind, at.page, list(at.headings), at.first_line, at.last_line]
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the thread that started this process ends; the server may be killed at any time (F-36)."""
+    """Be killed when the process that forked this one ends; the server may be killed at any time (F-36)."""
     try:
-        import ctypes
-
         prctl = ctypes.CDLL(None).prctl
-    except (ImportError, OSError, AttributeError):  # not Linux: the parent's own clean-up has to do
+    except (OSError, AttributeError):  # not Linux: the parent's own clean-up has to do
         return
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -94,10 +89,6 @@ def die_with(parent: int) -> None:
 
 def limit(memory: int, seconds: int) -> None:
     """Limit this process to `memory` MiB of address space and `seconds` of CPU: no written byte, no core, no child."""
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's clock is the only limit
-        return
     limits = {
         resource.RLIMIT_AS: memory * 1024 * 1024,
         resource.RLIMIT_CPU: seconds,
@@ -123,15 +114,3 @@ def refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
             raise PermissionError("the sandbox writes no file")
     elif event.startswith(FORBIDDEN):
         raise PermissionError(f"the sandbox allows no {event}")
-
-
-def private_output() -> TextIO:
-    """Return the pipe to the parent as a file of our own, so that a library's prints cannot get between the lines."""
-    pipe = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return os.fdopen(pipe, "w", encoding="utf-8", errors="replace", buffering=1024 * 64)
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), private_output())
-    os._exit(0)  # nothing is left to be done, and a native library's clean-up could still crash

@@ -15,6 +15,8 @@ from knowledge.loaders.base import Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.html import blocks_of
 
+LIBRARIES = ("lxml.etree",)
+
 BOOK = "an e-book (.epub)"
 CONTAINER = "META-INF/container.xml"
 LOCKS = "META-INF/encryption.xml"

@@ -16,6 +16,8 @@ from knowledge.loaders.encodings import decode
 from knowledge.loaders.html_page import Page
 from knowledge.loaders.text import SAMPLE, refuse_binary
 
+LIBRARIES = ("lxml.etree",)
+
 DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})|encoding\s*=\s*["']([\w:.-]{1,40})""", re.I)
 HEAD = 4096
 """Bytes in which a page may say its encoding; a browser looks at 1024."""

@@ -22,6 +22,8 @@ from knowledge.loaders.text import LONGEST, text_of
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+LIBRARIES = ("markdown_it",)
+
 MAX_NESTING = 20
 MAX_FRONT_MATTER = 200
 CODE = {"fence", "code_block"}

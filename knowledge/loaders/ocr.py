@@ -15,6 +15,8 @@ from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.lines import Line, joined
 from knowledge.loaders.page_numbers import ranges
 
+LIBRARIES = ("pypdfium2", "tesserocr")
+
 DOTS_PER_INCH = 300
 """What Tesseract is trained for."""
 MOST_DOTS = 4000

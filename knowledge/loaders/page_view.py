@@ -17,6 +17,8 @@ from knowledge.loaders.pdf_bidi import LETTER
 from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_lines import order_of
 
+LIBRARIES = ("pypdfium2", "PIL.Image")
+
 WIDTH = 1200
 """Pixels of a picture from side to side: twice what a narrow panel shows, for sharp screens."""
 

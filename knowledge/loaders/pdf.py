@@ -23,6 +23,8 @@ from knowledge.loaders.pdf_lines import Ruled, lines_of
 from knowledge.loaders.pdf_rules import rules_of
 from knowledge.loaders.table import take_caption
 
+LIBRARIES = ("pypdfium2",)
+
 MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
 """PDFium's error codes for a password that is missing and for a kind of encryption it does not know."""

@@ -14,6 +14,8 @@ from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.table import cell, markdown
 
+LIBRARIES = ("pptx",)
+
 MAX_GROUPS = 20
 """Groups in groups that are looked into."""
 DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"

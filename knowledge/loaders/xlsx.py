@@ -16,6 +16,8 @@ from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.sheet import Row, blocks_of
 
+LIBRARIES = ("openpyxl",)
+
 UNNAMED = re.compile(r"(?:sheet|tabelle|feuil|hoja|лист|工作表|シート)\s?\d*$", re.IGNORECASE)
 """Names that a program gives: alone in its workbook, such a sheet needs no name."""
 

@@ -11,6 +11,7 @@ from knowledge.embeddings import Embedder
 from knowledge.index import LARGE
 from knowledge.ingest import Read
 from knowledge.library import Library
+from knowledge.sandbox import Sandbox
 from tests.knowledge.stubs import StubEmbedder, read_text, settings
 
 Make = Callable[..., Library]
@@ -22,6 +23,14 @@ def embedder() -> Embedder:
     real = Embedder(None)
     real.load(lambda what, part: None)
     return real
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """What reads files for the server; its processes end with the test."""
+    made = Sandbox()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -108,3 +108,7 @@ def pry(path: Path, report: PageReport) -> Extract:
 def draw(path: Path, report: PageReport) -> Extract:
     """Find text on the first page and pictures on the others."""
     return Extract((Block("written", Locator(page=1)),), 3, (), (2, 3))
+
+
+def tell(path: Path, report: PageReport, text: str) -> list[list[str]]:
+    return [["told", text]]

@@ -1,14 +1,16 @@
 """Pages that are pictures of text: recognised where Tesseract is there, and told in words where it is not."""
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from knowledge import recognition, sandbox
+from knowledge import recognition
 from knowledge.base import UnreadableFile
 from knowledge.loaders import LOADERS
 from knowledge.loaders.base import Extract
+from knowledge.sandbox import Sandbox
 from knowledge.settings import KnowledgeSettings
 from tests.knowledge.make_files import image_pdf, scan
 
@@ -23,7 +25,8 @@ def read(tmp_path: Path, content: bytes, **limits: object) -> Extract:
     path = tmp_path / "scan.pdf"
     path.write_bytes(content)
     settings = KnowledgeSettings.model_validate(limits)
-    return sandbox.read(path, path.name, settings, lambda *_: None, threading.Event())
+    with closing(Sandbox()) as sandbox:
+        return sandbox.read(path, path.name, settings, lambda *_: None, threading.Event())
 
 
 def failure(tmp_path: Path, content: bytes, **limits: object) -> UnreadableFile:

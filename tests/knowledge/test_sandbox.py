@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from knowledge import sandbox
 from knowledge.base import UnreadableFile, UnsupportedFormat
+from knowledge.children import ROOT, Child
 from knowledge.loaders import LOADERS, loader_for
 from knowledge.loaders.base import Extract
+from knowledge.sandbox import Cancelled, Sandbox, Task
 from knowledge.settings import KnowledgeSettings
 from tests.knowledge.make_files import book, docx_bytes, paragraph, pdf, slides, workbook
 
@@ -27,7 +28,21 @@ def settings(**limits: int) -> KnowledgeSettings:
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+def started(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[Child]:
+    """The children that were started."""
+    children: list[Child] = []
+    start = sandbox.start
+
+    def told(task: Task, settings: KnowledgeSettings) -> Child:
+        children.append(start(task, settings))
+        return children[-1]
+
+    monkeypatch.setattr(sandbox, "start", told)
+    return children
+
+
+@pytest.fixture
+def read(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     """Read a file with a loader of `tests.knowledge.rogue`."""
     path = tmp_path / "file.rogue"
     path.write_text("text")
@@ -45,19 +60,15 @@ def failure(read: Read, loader: str, **limits: int) -> UnreadableFile:
     return caught.value
 
 
-def no_child_left() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
+def gone(started: list[Child]) -> bool:
+    return bool(started) and not any(Path(f"/proc/{child.pid}").exists() for child in started)
 
 
 def one_slide(presentation: Any) -> None:
     presentation.slides.add_slide(presentation.slide_layouts[5]).shapes.title.text = "one"
 
 
-def test_reads_real_files(tmp_path: Path) -> None:
+def test_reads_real_files(sandbox: Sandbox, tmp_path: Path) -> None:
     files = {
         "a.pdf": pdf(["one", "two"]),
         "b.docx": docx_bytes(paragraph("one")),
@@ -102,12 +113,14 @@ def test_an_extract_comes_back_whole_between_noise(read: Read) -> None:
         ("lie", {}, "broken", "understood"),
     ],
 )
-def test_each_way_to_fail_has_its_sentence(read: Read, loader: str, limits: dict[str, int], code: str, words: str) -> None:
-    started = time.monotonic()
+def test_each_way_to_fail_has_its_sentence(
+    read: Read, started: list[Child], loader: str, limits: dict[str, int], code: str, words: str
+) -> None:
+    began = time.monotonic()
     error = failure(read, loader, **limits)
     assert (error.code, words in str(error)) == (code, True), str(error)
-    assert time.monotonic() - started < 10
-    assert no_child_left()
+    assert time.monotonic() - began < 10
+    assert gone(started)
 
 
 def test_what_the_server_holds_is_not_taken_for_the_childs_memory(read: Read) -> None:
@@ -120,39 +133,32 @@ def test_nothing_outside_can_be_reached(read: Read) -> None:
     assert read("pry").blocks[0].text == "possible: [], environment: [], folder: /"
 
 
-def test_cancelling_kills_at_once(read: Read) -> None:
+def test_cancelling_kills_at_once(read: Read, started: list[Child]) -> None:
     cancelled = threading.Event()
     threading.Timer(0.3, cancelled.set).start()
-    started = time.monotonic()
-    with pytest.raises(sandbox.Cancelled):
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
         read("sleep", cancelled)
-    assert time.monotonic() - started < 5
-    assert no_child_left()
+    assert time.monotonic() - began < 5
+    assert gone(started)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, "crashed"), (signal.SIGSTOP, "timed_out")])
 def test_a_child_killed_or_stopped_from_outside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, code: str
+    sandbox: Sandbox, started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, code: str
 ) -> None:
     monkeypatch.setitem(LOADERS, ".rogue", "tests.knowledge.rogue:sleep")
     path = tmp_path / "file.rogue"
     path.touch()
-    started: list[subprocess.Popen[bytes]] = []
-    start = sandbox.start
-
-    def told(task: sandbox.Task, settings: KnowledgeSettings) -> subprocess.Popen[bytes]:
-        started.append(start(task, settings))
-        return started[0]
 
     def strike(page: int, pages: int) -> None:  # the first page is reported, so this comes in the middle
         os.kill(started[0].pid, sent)
 
-    monkeypatch.setattr(sandbox, "start", told)
     with pytest.raises(UnreadableFile) as caught:
         sandbox.read(path, path.name, settings(parse_seconds=2), strike, threading.Event())
     assert caught.value.code == code
     assert code != "crashed" or "signal 9" in str(caught.value)
-    assert no_child_left()
+    assert gone(started)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
@@ -162,17 +168,17 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     program = (
         "import sys, threading; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "from knowledge import sandbox\n"
+        "from knowledge.sandbox import Sandbox\n"
         "from knowledge.loaders import LOADERS\n"
         "from knowledge.settings import KnowledgeSettings\n"
         "LOADERS['.rogue'] = 'tests.knowledge.rogue:sleep'\n"
-        "start = sandbox.start\n"
+        "sandbox = Sandbox(); start = sandbox.start\n"
         "def told(*a):\n    child = start(*a); told.pid = child.pid; return child\n"
         "sandbox.start = told\n"
         "say = lambda *_: print(told.pid, flush=True)\n"
         "sandbox.read(Path(sys.argv[2]), 'file.rogue', KnowledgeSettings(), say, threading.Event())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(sandbox.ROOT), str(path)], stdout=subprocess.PIPE) as server:
+    with subprocess.Popen([sys.executable, "-c", program, str(ROOT), str(path)], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         child = int(server.stdout.readline())
         assert Path(f"/proc/{child}").exists()
@@ -193,7 +199,7 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_many_threads_read_at_once(tmp_path: Path) -> None:
+def test_many_threads_read_at_once(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("text")
     texts: list[str] = []
@@ -210,7 +216,7 @@ def test_many_threads_read_at_once(tmp_path: Path) -> None:
     assert texts == ["text"] * 6
 
 
-def test_an_empty_file_is_told(tmp_path: Path) -> None:
+def test_an_empty_file_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
     for name in (f"a{suffix}" for suffix in LOADERS):
         (tmp_path / name).touch()
         with pytest.raises(UnreadableFile) as caught:
@@ -227,7 +233,7 @@ def test_an_unknown_format_lists_what_is_read() -> None:
 
 def test_the_table_of_loaders_imports_no_library() -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import knowledge.loaders; print([*sys.modules])"
-    command = [sys.executable, "-c", program, str(sandbox.ROOT)]
+    command = [sys.executable, "-c", program, str(ROOT)]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     libraries = ("pypdf", "pypdfium2", "docx", "markdown_it", "charset_normalizer", "lxml", "openpyxl", "pptx", "tesserocr")
     assert not [name for name in libraries if f"'{name}'" in modules]

@@ -6,9 +6,9 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from knowledge import sandbox
 from knowledge.base import Locator, Passage, UnknownDocument, UnreadableFile
 from knowledge.library import Library
+from knowledge.sandbox import Sandbox
 from knowledge.sources import Opened
 from tests.knowledge.conftest import Make, finish
 from tests.knowledge.make_files import image_pdf, pdf
@@ -20,7 +20,7 @@ LONG = "\n\n".join(f"Paragraph {number} tells of tree number {number} in the orc
 
 
 @pytest.fixture
-def library(make: Make) -> Library:
+def library(make: Make, sandbox: Sandbox) -> Library:
     return make(read=sandbox.read)
 
 
