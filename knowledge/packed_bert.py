@@ -119,7 +119,7 @@ class _Layer:
     def __call__(self, x: Tensor, lengths: list[int]) -> Tensor:
         projected, found = self._project(x).to(self._type), torch.empty_like(x)
         for part, into, length in zip(torch.split(projected, lengths), torch.split(found, lengths), lengths, strict=True):
-            query, key, value = part.view(length, 3, self._heads, -1).permute(1, 2, 0, 3)
+            query, key, value = part.view(length, 3, self._heads, -1).permute(1, 2, 0, 3).contiguous()  # multiplies faster
             into.view(length, self._heads, -1).copy_(attend(query, key, value).transpose(0, 1))
         x = self._attended(self._output(found).add_(x))
         return self._done(self._down(torch.ops.aten.gelu_(self._up(x))).add_(x))
