@@ -28,6 +28,9 @@ ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 IDLE = 60.0
 """Seconds; 25 MB are not held for longer, and what was left behind by a process that was killed does not stay."""
 
+PATIENCE = 2.0
+"""Seconds that it has to end when its socket was closed."""
+
 
 class Child:
     """One child: what it writes comes out of `output` (a file descriptor, until `close`); `pid` leads a group of its own."""
@@ -129,7 +132,11 @@ class Children:
         if self._door is not None:
             self._door.close()
         if self._server is not None:
-            self._server.wait()
+            try:
+                self._server.wait(PATIENCE)
+            except subprocess.TimeoutExpired:  # a process that was forked from this one still holds the socket
+                self._server.kill()
+                self._server.wait()
         self._server = self._door = None
 
 

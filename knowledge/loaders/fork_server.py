@@ -56,6 +56,12 @@ class ForkServer:
             if not ready and not self._children:
                 return
 
+    def end(self) -> None:
+        """Kill the children that still run; on Linux they die with this process anyway."""
+        for pid in self._children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
     def _serve(self) -> bool:
         """Take in one job; False: there will be none any more."""
         message, pipes, _, _ = socket.recv_fds(self._door, MOST, 2)
@@ -131,7 +137,11 @@ def main() -> None:
     sys.path += search
     from knowledge.loaders import child
 
-    ForkServer(socket.socket(fileno=0), parent, idle, child.main).run()
+    server = ForkServer(socket.socket(fileno=0), parent, idle, child.main)
+    try:
+        server.run()
+    finally:
+        server.end()
     os._exit(0)
 
 

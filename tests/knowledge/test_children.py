@@ -74,6 +74,20 @@ def test_closing_ends_all_and_it_can_begin_anew(children: Children) -> None:
     again.close()
 
 
+def test_a_fork_of_this_process_keeps_nothing_alive(children: Children) -> None:
+    child = children.start(job("sleep"))
+    fork = os.fork()
+    if not fork:
+        signal.pause()
+    try:
+        children.close()
+        assert child.wait(20) == -signal.SIGKILL
+        child.close()
+    finally:
+        os.kill(fork, signal.SIGKILL)
+        os.waitpid(fork, 0)
+
+
 def test_unasked_it_ends_by_itself() -> None:
     children = Children(idle=0.1)
     child = children.start(job("leave"))
