@@ -111,6 +111,11 @@ class Ingest:
         with self._changed:
             self._changed.notify_all()
 
+    def await_end(self, seconds: float) -> None:
+        """Wait until the work on some job has ended, or so long."""
+        with self._changed:
+            self._changed.wait(seconds)
+
     def close(self) -> None:
         """Stop within seconds; the job in work will begin again at the next start."""
         with self._changed:
@@ -181,7 +186,9 @@ class Ingest:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, timeout=PAUSE_SECONDS)
             finally:
-                self._now = None
+                with self._changed:
+                    self._now = None
+                    self._changed.notify_all()
 
     def _next(self) -> Task | None:
         """Wait for the oldest job; None when it is time to stop."""

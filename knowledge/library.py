@@ -6,7 +6,6 @@ port first. How any of it is done, the modules below know; who asks, nobody here
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +53,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = MIB
-PAUSE = 0.02
-"""Seconds between two looks whether a job has ended."""
+PAUSE = 0.2
+"""Seconds between two looks whether a job has ended: where it was not the worker that ended it, nobody is told."""
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +300,7 @@ class Library:
     def wait(self, number: int) -> Job:
         """Return a job when it has ended, however it did; raises as `job`."""
         while not (job := self.job(number)).done:
-            time.sleep(PAUSE)
+            self._ingest.await_end(PAUSE)
         return job
 
     def cancel(self, number: int) -> Job:
