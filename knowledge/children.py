@@ -126,6 +126,7 @@ class Children:
                 env={**ONE_THREAD, **{name: os.environ[name] for name in NEEDED if name in os.environ}},
                 start_new_session=True,
             )
+        threading.Thread(target=self._server.wait, name="fork server", daemon=True).start()  # leaves no zombie when it ends
         return self._door
 
     def _end(self) -> None:
