@@ -210,15 +210,6 @@ def switch(connection: sqlite3.Connection, document_id: int, chunks: Iterable[in
     return changed
 
 
-def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
-    """Return the vectors of those of these chunks that still exist and are not switched off."""
-    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
-    rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
-    halves = np.frombuffer(b"".join(vector for _, vector in rows), dtype=np.float16)
-    together = halves.astype(np.float32).reshape(len(rows), -1) if rows else ()
-    return {number: vector for (number, _), vector in zip(rows, together, strict=True)}
-
-
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
     """Return all passages of a document in order, with score 0, those that are switched off among them."""
     rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))

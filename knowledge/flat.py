@@ -28,6 +28,7 @@ class Flat:
         self.dimension = dimension
         flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         self._faiss: Any = faiss.IndexIDMap(flat)
+        self._order: Numbers | None = None  # of the rows by their ids, until they change
 
     @property
     def size(self) -> int:
@@ -46,10 +47,12 @@ class Flat:
 
     def fill(self, ids: Numbers, codes: Codes) -> None:
         """Put vectors in, given as the bits of float16, which FAISS keeps: no way through float32 and back."""
+        self._order = None
         self._faiss.add_sa_codes(np.ascontiguousarray(codes), np.ascontiguousarray(ids))
 
     def remove(self, ids: Numbers) -> None:
         """Take vectors out; those that are not there are no error."""
+        self._order = None
         self._faiss.remove_ids(ids)
 
     def search(self, vector: Floats, count: int, only: Numbers | None = None) -> tuple[Numbers, Floats]:
@@ -60,6 +63,20 @@ class Flat:
         scores, ids = self._faiss.search(vector, min(count, self.size), params=among)
         there = ids[0] != -1
         return ids[0][there], scores[0][there]
+
+    def cosines(self, vector: Floats, ids: Numbers) -> Floats:
+        """Return the cosines of some vectors, whose ids are in order, to `vector`; 0 of one that is not there."""
+        import faiss
+
+        inner: Any = faiss.downcast_index(self._faiss.index)
+        size, width = self.size, int(inner.code_size)
+        held: Numbers = faiss.rev_swig_ptr(self._faiss.id_map.data(), size)
+        codes: Codes = faiss.rev_swig_ptr(inner.codes.data(), size * width).reshape(size, width)
+        if self._order is None:
+            self._order = np.argsort(held, kind="stable")
+        rows = self._order[np.minimum(np.searchsorted(held, ids, sorter=self._order), size - 1)]
+        found: Floats = codes[rows].view(np.float16).astype(np.float32) @ vector[0]
+        return np.where(held[rows] == ids, found, np.float32(0))
 
     def pieces(self) -> Iterator[tuple[Numbers, Codes]]:
         """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""

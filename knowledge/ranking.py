@@ -14,8 +14,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from knowledge import terms
 from knowledge.base import Passage
+
+Floats = npt.NDArray[np.float64]
 
 DENSE = 0.4
 """What the cosine counts where the model knows all words of the question; the words count the rest."""
@@ -54,9 +59,9 @@ def worth(mode: Mode, familiar: float) -> float:
     return {"hybrid": DENSE * familiar, "dense": 1.0, "lexical": 0.0}[mode]
 
 
-def fused(dense: float, lexical: float, weight: float) -> float:
-    """Return the score in [0, 1]; `weight`: what the cosine counts, the words count the rest."""
-    return weight * max(0.0, min(1.0, dense)) + (1 - weight) * lexical
+def fused(dense: Floats, lexical: Floats, weight: float) -> Floats:
+    """Return the scores in [0, 1], each of a cosine and a score by words; `weight`: what the cosine counts, words the rest."""
+    return weight * np.clip(dense, 0.0, 1.0) + (1 - weight) * lexical
 
 
 def pairs(question: str) -> list[str]:
