@@ -59,6 +59,12 @@ def terms(text: str) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=64)
+def held(text: str) -> frozenset[str]:
+    """Return the terms of a text, each once; kept for the texts that a search looks at several times."""
+    return frozenset(terms(text))
+
+
 def unspaced(term: str) -> bool:
     """Whether a term is a character, or two, of a script without spaces."""
     return _UNSPACED.match(term) is not None
