@@ -22,6 +22,9 @@ LENGTH = 0.4
 DEAR = 8
 """Looking a passage up among the postings of a term costs as much as going through so many of them."""
 
+UNWANTED = np.float32(-np.inf)
+"""The score of what does not count, whatever is added to it."""
+
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
@@ -70,40 +73,52 @@ class Segment:
 
     def best(self, wanted: Wanted, also: Sequence[int]) -> tuple[Numbers, Floats]:
         """Return ids and scores, above 0, of the best passages that reach `least`, and of the passages `also`."""
-        allowed = self._allowed(wanted.only)
-        extra = self.rows_of(also)
-        if allowed is not None:
-            extra = extra[np.isin(extra, allowed)]
-        scores, least = self._scores(wanted, allowed, extra)
-        good = (scores >= least) & (scores > 0)
-        rows = np.flatnonzero(good) if allowed is None else allowed[good[allowed]]
+        scores, among = self._blank(wanted.only)
+        named = np.zeros(len(self.ids), dtype=np.bool_)
+        named[self.rows_of(also)] = True
+        among, least = self._read(wanted, scores, among, named)
+        rows = np.flatnonzero(scores > 0) if among is None else among
+        rows = rows[(scores[rows] >= least) & (scores[rows] > 0)]
         if wanted.count < len(rows):
             rows = rows[np.argpartition(-scores[rows], wanted.count)[: wanted.count]]
-        rows = _together(len(scores), rows, extra[scores[extra] > 0])
+        extra = np.flatnonzero(named)
+        rows = np.concatenate([rows[~named[rows]], extra[scores[extra] > 0]])
         return self.ids[rows], scores[rows]
 
-    def _allowed(self, only: Numbers | None) -> Numbers | None:
-        """Return the rows that count, in order; None: all."""
+    def _blank(self, only: Numbers | None) -> tuple[Floats, Numbers | None]:
+        """Return what the terms are added to, 0 for each row that counts, and these rows where they are few."""
         if only is None:
-            return None if self.alive.all() else np.flatnonzero(self.alive)
+            scores = np.zeros(len(self.ids), dtype=np.float32)
+            if not self.alive.all():
+                scores[~self.alive] = UNWANTED
+            return scores, None
         first, last = np.searchsorted(only, self.ids[0]), np.searchsorted(only, self.ids[-1], side="right")
-        return self.rows_of(only[first:last])
+        rows = self.rows_of(only[first:last])
+        scores = np.full(len(self.ids), UNWANTED)
+        scores[rows] = 0
+        return scores, rows if DEAR * len(rows) < len(self.ids) else None
 
-    def _scores(self, wanted: Wanted, allowed: Numbers | None, extra: Numbers) -> tuple[Floats, float]:
-        """Return the score of each row, of one that can be none of the best something below it; and what these reach."""
-        scores = np.zeros(len(self.ids), dtype=np.float32)
+    def _read(
+        self, wanted: Wanted, scores: Floats, among: Numbers | None, named: npt.NDArray[np.bool_]
+    ) -> tuple[Numbers | None, float]:
+        """Add what the terms tell to the scores, and return the rows that may be among the best, and what these reach.
+
+        None: all rows. The others have a score below that. Rows that are `named` get their whole score.
+        """
         places = sorted(zip(wanted.weights.values(), self.postings([*wanted.weights]), strict=True), key=lambda one: -one[0])
-        among = allowed if allowed is not None and DEAR * len(allowed) < len(self.ids) else None
-        least, left = wanted.least, sum(weight for weight, _ in places)
+        left = sum(weight for weight, _ in places)
+        least = most = wanted.least  # of the scores wanted: what the least is known to be, and what it can be
         for weight, where in places:
             many = len(self.ids) if among is None else len(among)
-            if left < 0.5 and 2 * wanted.count < many < DEAR * (where.stop - where.start):
-                rows = allowed if among is None else among
-                least = _kth(scores if rows is None else scores[rows], wanted.count, least)
-                among = _narrowed(scores, rows, extra, least - left) if left < least else among
+            if left < most and 2 * wanted.count < many < DEAR * (where.stop - where.start):
+                here = scores if among is None else scores[among]
+                least = most = _kth(here, wanted.count, least)
+                if left < least:
+                    kept = (here > least - left) | (named if among is None else named[among])
+                    among = np.flatnonzero(kept) if among is None else among[kept]
             self._add(scores, weight, where, among, wanted.average)
-            left -= weight
-        return scores, least
+            left, most = left - weight, most + weight
+        return among, least
 
     def _add(self, scores: Floats, weight: float, where: slice, among: Numbers | None, average: float) -> None:
         """Add to the scores what one term tells of the rows that hold it, of those `among` at least."""
@@ -116,20 +131,6 @@ class Segment:
         places, counted = rows.astype(np.intp), counts.astype(np.float32)  # once: numpy does it anew at each use
         slowness = SATURATION * (1 - LENGTH + LENGTH / average * self.lengths[places])
         np.add.at(scores, places, weight * counted / (counted + slowness))
-
-
-def _narrowed(scores: Floats, rows: Numbers | None, extra: Numbers, above: float) -> Numbers:
-    """Return those of these rows (None: of all) whose scores are above something, and the rows `extra`; in order."""
-    above_it = np.flatnonzero(scores > above) if rows is None else rows[scores[rows] > above]
-    return _together(len(scores), above_it, extra)
-
-
-def _together(many: int, *parts: Numbers) -> Numbers:
-    """Return the rows of several parts, of so many there are, each once and in order."""
-    chosen = np.zeros(many, dtype=np.bool_)  # `np.unique` takes ten times as long
-    for part in parts:
-        chosen[part] = True
-    return np.flatnonzero(chosen)
 
 
 def _kth(scores: Floats, count: int, least: float) -> float:
