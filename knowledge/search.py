@@ -183,10 +183,6 @@ def _best(looked: Looked, weight: float, count: int) -> dict[int, dict[str, floa
     """Return the best candidates by all their scores, the best first; `weight`: what the cosine counts."""
     scores = ranking.fused(looked.dense, looked.lexical, weight)
     order = np.argsort(-scores, kind="stable")[:count]
-    parts = (part[order].tolist() for part in (scores, looked.dense, looked.lexical))
-    best = zip((looked.ids[place] for place in order.tolist()), *parts, strict=True)
-    return {
-        chunk: {"score": score, "dense": dense, "lexical": lexical, "fused": score}
-        for chunk, score, dense, lexical in best
-        if score > 0
-    }
+    parts = [part[order].tolist() for part in (scores, looked.dense, looked.lexical)]
+    best = zip([looked.ids[place] for place in order.tolist()], *parts, strict=True)
+    return {chunk: {"dense": dense, "lexical": by_words, "fused": one} for chunk, one, dense, by_words in best if one > 0}
