@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import huge_pages
 from knowledge.inverted import PIECE, Codes, Floats, Halves, selector
 from knowledge.places import Numbers
 
@@ -29,6 +30,7 @@ class Flat:
         flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         self._faiss: Any = faiss.IndexIDMap(flat)
         self._order: Numbers | None = None  # of the rows by their ids, until they change
+        self._place = 0  # in memory, of the vectors that are in large pages
 
     @property
     def size(self) -> int:
@@ -49,6 +51,16 @@ class Flat:
         """Put vectors in, given as the bits of float16, which FAISS keeps: no way through float32 and back."""
         self._order = None
         self._faiss.add_sa_codes(np.ascontiguousarray(codes), np.ascontiguousarray(ids))
+        kept = self._inner().codes
+        if (place := int(kept.data())) != self._place and (size := int(kept.size())) >= huge_pages.SMALLEST:
+            huge_pages.advise(place, size)  # FAISS has moved them to where there is more room
+            self._place = place
+
+    def _inner(self) -> Any:
+        """Return the index that holds the vectors, by row."""
+        import faiss
+
+        return faiss.downcast_index(self._faiss.index)
 
     def remove(self, ids: Numbers) -> None:
         """Take vectors out; those that are not there are no error."""
@@ -68,7 +80,7 @@ class Flat:
         """Return the cosines of some vectors, whose ids are in order, to `vector`; 0 of one that is not there."""
         import faiss
 
-        inner: Any = faiss.downcast_index(self._faiss.index)
+        inner = self._inner()
         size, width = self.size, int(inner.code_size)
         held: Numbers = faiss.rev_swig_ptr(self._faiss.id_map.data(), size)
         codes: Codes = faiss.rev_swig_ptr(inner.codes.data(), size * width).reshape(size, width)
@@ -82,7 +94,7 @@ class Flat:
         """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""
         import faiss
 
-        inner: Any = faiss.downcast_index(self._faiss.index)
+        inner = self._inner()
         size, width = self.size, int(inner.code_size)
         for start in range(0, size, PIECE):
             stop = min(start + PIECE, size)
@@ -95,7 +107,7 @@ class Flat:
         import faiss
 
         ids = self.ids()
-        inner: Any = faiss.downcast_index(self._faiss.index)
+        inner = self._inner()
         return [ids, faiss.vector_to_array(inner.codes).reshape(len(ids), -1)]
 
 
