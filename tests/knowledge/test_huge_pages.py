@@ -45,11 +45,9 @@ def test_what_is_small_or_nothing_is_left_alone() -> None:
 
 @asked
 def test_an_exact_index_asks_for_them_whenever_its_vectors_move() -> None:
-    import faiss
-
     vectors, index = clustered(4000, dimension=256), Flat(256)
     for start in range(0, 16_000, 4000):
         index.add(np.arange(start, start + 4000), vectors)
-        where = int(faiss.downcast_index(index._faiss.index).codes.data())
+        where = int(index._inner().codes.data())
         assert "hg" in flags_at(where + huge_pages.SMALLEST // 2) or index.size * 512 < huge_pages.SMALLEST
     assert {number % 4000 for number in index.search(vectors[7:8].astype(np.float32), 4)[0].tolist()} == {7}
