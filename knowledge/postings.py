@@ -80,7 +80,8 @@ class Segment:
         rows = np.flatnonzero(scores > 0) if among is None else among
         rows = rows[(scores[rows] >= least) & (scores[rows] > 0)]
         if wanted.count < len(rows):
-            rows = rows[np.argpartition(-scores[rows], wanted.count)[: wanted.count]]
+            rows = rows[scores[rows] >= _kth(scores[rows], wanted.count, least)]
+            rows = rows[np.argsort(-scores[rows], kind="stable")[: wanted.count]]  # of equal ones the first
         extra = np.flatnonzero(named)
         rows = np.concatenate([rows[~named[rows]], extra[scores[extra] > 0]])
         return self.ids[rows], scores[rows]
