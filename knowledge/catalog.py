@@ -210,15 +210,6 @@ def switch(connection: sqlite3.Connection, document_id: int, chunks: Iterable[in
     return changed
 
 
-def vectors_of(connection: sqlite3.Connection, chunks: Iterable[int]) -> dict[int, npt.NDArray[np.float32]]:
-    """Return the vectors of those of these chunks that still exist and are not switched off."""
-    query = "SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
-    rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
-    halves = np.frombuffer(b"".join(vector for _, vector in rows), dtype=np.float16)
-    together = halves.astype(np.float32).reshape(len(rows), -1) if rows else ()
-    return {number: vector for (number, _), vector in zip(rows, together, strict=True)}
-
-
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
     """Return all passages of a document in order, with score 0, those that are switched off among them."""
     rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))
@@ -226,9 +217,9 @@ def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
 
 
 def fetch(connection: sqlite3.Connection, scores: Mapping[int, Mapping[str, float]]) -> list[Passage]:
-    """Return the passages of these ids that exist and are not switched off, in the given order; their score is "score"."""
+    """Return the passages of these ids that exist and are not switched off, in the given order; their score is "fused"."""
     query = "SELECT * FROM passage_rows WHERE id IN (SELECT value FROM json_each(?)) AND NOT switched_off"
-    rows = connection.execute(query, (json.dumps(list(scores)),))
+    rows = connection.execute(query, (json.dumps(list(scores)),)).fetchall()
     found = {row[0]: _passage(row, scores[row[0]]) for row in rows}
     return [found[number] for number in scores if number in found]
 
@@ -238,9 +229,8 @@ def _passage(
 ) -> Passage:
     number, text, base, document_id, name, page, headings, first, last, count, file, off = row
     where = Locator(page, _headings(headings), first, last)
-    parts = {name: value for name, value in scores.items() if name != "score"}
     source = Source(base, document_id, name, file)
-    return Passage(number, text, source, where, scores.get("score", 0.0), parts, count, bool(off))
+    return Passage(number, text, source, where, scores.get("fused", 0.0), scores, count, bool(off))
 
 
 @functools.lru_cache(4096)

@@ -50,10 +50,14 @@ def evidence(turns: Sequence[tuple[str, float]], passages: Sequence[Passage], fa
         return 1.0
     weight, best = COSINE * familiar, 0.0
     for passage in passages:
-        held = terms.of_passage(passage.source.name, passage.locator.headings, passage.text)
-        part = sum(named[term] for term in named.keys() & set(held)) / whole
         cosine = min(1.0, max(0.0, passage.scores.get("dense", 0.0)))
-        best = max(best, weight * cosine + (1 - weight) * part, ALONE * familiar * cosine)
+        alone = ALONE * familiar * cosine
+        if max(weight * cosine + 1 - weight, alone) <= best:  # even if it held all words, so they are not read
+            continue
+        texts = (passage.source.name, *passage.locator.headings, passage.text)
+        held = [terms.held(text) for text in texts]
+        part = sum(counts for term, counts in named.items() if any(term in one for one in held)) / whole
+        best = max(best, weight * cosine + (1 - weight) * part, alone)
     return best
 
 

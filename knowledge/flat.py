@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge import huge_pages
 from knowledge.inverted import PIECE, Codes, Floats, Halves, selector
 from knowledge.places import Numbers
 
@@ -28,6 +29,8 @@ class Flat:
         self.dimension = dimension
         flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         self._faiss: Any = faiss.IndexIDMap(flat)
+        self._order: Numbers | None = None  # of the rows by their ids, until they change
+        self._place = 0  # in memory, of the vectors that are in large pages
 
     @property
     def size(self) -> int:
@@ -46,10 +49,22 @@ class Flat:
 
     def fill(self, ids: Numbers, codes: Codes) -> None:
         """Put vectors in, given as the bits of float16, which FAISS keeps: no way through float32 and back."""
+        self._order = None
         self._faiss.add_sa_codes(np.ascontiguousarray(codes), np.ascontiguousarray(ids))
+        kept = self._inner().codes
+        if (place := int(kept.data())) != self._place and (size := int(kept.size())) >= huge_pages.SMALLEST:
+            huge_pages.advise(place, size)  # FAISS has moved them to where there is more room
+            self._place = place
+
+    def _inner(self) -> Any:
+        """Return the index that holds the vectors, by row."""
+        import faiss
+
+        return faiss.downcast_index(self._faiss.index)
 
     def remove(self, ids: Numbers) -> None:
         """Take vectors out; those that are not there are no error."""
+        self._order = None
         self._faiss.remove_ids(ids)
 
     def search(self, vector: Floats, count: int, only: Numbers | None = None) -> tuple[Numbers, Floats]:
@@ -61,11 +76,25 @@ class Flat:
         there = ids[0] != -1
         return ids[0][there], scores[0][there]
 
+    def cosines(self, vector: Floats, ids: Numbers) -> Floats:
+        """Return the cosines of some vectors, whose ids are in order, to `vector`; 0 of one that is not there."""
+        import faiss
+
+        inner = self._inner()
+        size, width = self.size, int(inner.code_size)
+        held: Numbers = faiss.rev_swig_ptr(self._faiss.id_map.data(), size)
+        codes: Codes = faiss.rev_swig_ptr(inner.codes.data(), size * width).reshape(size, width)
+        if self._order is None:
+            self._order = np.argsort(held, kind="stable")
+        rows = self._order[np.minimum(np.searchsorted(held, ids, sorter=self._order), size - 1)]
+        found: Floats = codes[rows].view(np.float16).astype(np.float32) @ vector[0]
+        return np.where(held[rows] == ids, found, np.float32(0))
+
     def pieces(self) -> Iterator[tuple[Numbers, Codes]]:
         """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""
         import faiss
 
-        inner: Any = faiss.downcast_index(self._faiss.index)
+        inner = self._inner()
         size, width = self.size, int(inner.code_size)
         for start in range(0, size, PIECE):
             stop = min(start + PIECE, size)
@@ -78,7 +107,7 @@ class Flat:
         import faiss
 
         ids = self.ids()
-        inner: Any = faiss.downcast_index(self._faiss.index)
+        inner = self._inner()
         return [ids, faiss.vector_to_array(inner.codes).reshape(len(ids), -1)]
 
 

@@ -9,7 +9,7 @@ index answers (`training.py`). Texts and names it does not know.
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,14 @@ DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What both halves of an index found at one moment: chunk id -> score; `dense` are cosines, `lexical` in [0, 1)."""
+    """What both halves of an index found at one moment: chunk ids, their cosines and their scores by words, in [0, 1).
 
-    dense: dict[int, float] = field(default_factory=dict)
-    lexical: dict[int, float] = field(default_factory=dict)
+    First those found by words alone, by their ids, then those found by vector, the nearest first.
+    """
+
+    ids: list[int]
+    dense: npt.NDArray[np.float64]
+    lexical: npt.NDArray[np.float64]
 
 
 class Index:
@@ -207,18 +211,28 @@ class Index:
     ) -> Looked:
         """Return the best `count` chunks by vector, of shape (1, dimension), and by words with what each counts.
 
-        Both at one moment; chunks found by vector have a lexical score, the others may lack a cosine. `only`: the ids, in
-        order, of the chunks that count. Raises `KnowledgeError` when the base could not be read.
+        Both at one moment, each with its cosine and its score by words. `only`: the ids, in order, of the chunks that
+        count. Raises `KnowledgeError` when the base could not be read.
         """
         with self.lock:
-            dense = dict(self.search(vector, count, only))
-            weights = self._lexical.weights(words)
-            return Looked(dense, self._lexical.search(weights, count, tuple(dense), only))
+            nearest = dict(self.search(vector, count, only))
+            lexical = self._lexical.search(self._lexical.weights(words), count, tuple(nearest), only)
+            dense = self._cosines(vector, sorted(lexical.keys() - nearest.keys())) | nearest
+        by_words = np.array([lexical.get(chunk, 0.0) for chunk in dense])
+        return Looked(list(dense), np.array(list(dense.values())), by_words)
+
+    def _cosines(self, vector: npt.NDArray[np.float32], ids: Sequence[int]) -> dict[int, float]:
+        """Return the cosines to `vector` of some chunks, whose ids are in order, in that order."""
+        if not ids or self._vectors is None:
+            return {}
+        wanted = np.array(ids, dtype=np.int64)
+        return dict(zip(ids, self._vectors.cosines(vector, wanted).tolist(), strict=True))
 
     def tells(self, words: Iterable[str]) -> dict[str, float]:
         """Return what each term tells: its idf in this base."""
         with self.lock:
-            return {word: weight for word in words for weight in self._lexical.weights({word: 1.0}).values()}
+            asked = list(words)
+            return dict(zip(asked, self._lexical.tells(asked), strict=True))
 
     def search(self, vector: npt.NDArray[np.float32], count: int, only: Numbers | None = None) -> list[tuple[int, float]]:
         """Return up to `count` ids and their cosine to `vector`, of shape (1, dimension), the nearest first.

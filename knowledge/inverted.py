@@ -125,7 +125,15 @@ class Inverted:
         """Return up to `count` ids and their cosines to `vector`, of shape (1, dimension), the nearest first."""
         return self.probe(vector, count, self._chosen(self.centres @ vector[0], only), only)
 
-    def probe(self, vector: Floats, count: int, lists: Numbers, only: Numbers | None = None) -> tuple[Numbers, Floats]:
+    def cosines(self, vector: Floats, ids: Numbers) -> Floats:
+        """Return the cosines of some vectors, whose ids are in order, to `vector`; 0 of one that is not there."""
+        lists = self._places.of(ids)
+        there, scores = self.probe(vector, len(ids), np.unique(lists[lists != NOWHERE]), ids)
+        found = np.zeros(len(ids), dtype=np.float32)
+        found[np.searchsorted(ids, there)] = scores
+        return found
+
+    def probe(self, vector: Floats, count: int, lists: Numbers | Lists, only: Numbers | None = None) -> tuple[Numbers, Floats]:
         """Return as `search` what is in these lists."""
         import faiss
 

@@ -99,18 +99,20 @@ class Lexical:
     def weights(self, words: Mapping[str, float]) -> dict[int, float]:
         """Return the key of each term and how much it tells: its idf, most if it is nowhere, times what it counts."""
         found: dict[int, float] = {}
-        for word, part in words.items():
+        for (word, part), tells in zip(words.items(), self.tells(words), strict=True):
             number = terms.key(word)
-            found[number] = max(found.get(number, 0.0), part * self._weight(number))
+            found[number] = max(found.get(number, 0.0), part * tells)
         return found
 
-    def _weight(self, key: int) -> float:
-        holds = 0
-        for segment in self._segments:
-            where = segment.postings(key)
-            holds += where.stop - where.start
-        holds = min(holds, self._passages)  # those that are gone are counted until their segment is merged
-        return float(np.log1p((self._passages - holds + 0.5) / (holds + 0.5)))
+    def tells(self, words: Iterable[str]) -> list[float]:
+        """Return the idf of each term."""
+        keys = [terms.key(word) for word in words]
+        found = [segment.postings(keys) for segment in self._segments]
+        held = np.array([[where.stop - where.start for where in each] for each in found], dtype=np.int64)
+        # Those that are gone are counted until their segment is merged.
+        holds = np.minimum(held.reshape(len(found), len(keys)).sum(axis=0), self._passages)
+        tells: list[float] = np.log1p((self._passages - holds + 0.5) / (holds + 0.5)).tolist()
+        return tells
 
     def search(
         self, weights: Mapping[int, float], count: int, also: Sequence[int] = (), only: npt.NDArray[np.int64] | None = None
@@ -124,13 +126,12 @@ class Lexical:
         if not total or not self._passages:
             return {}
         parts = {key: weight / total for key, weight in weights.items()}
-        found: dict[int, float] = {}
-        best = np.empty(0, dtype=np.float32)
+        ids, scores = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         for segment in self._segments:
-            least = float(best.min()) if count and len(best) == count else 0.0
-            ids, scores = segment.best(Wanted(parts, self._length / self._passages, count, least, only), also)
-            found |= zip(ids.tolist(), scores.tolist(), strict=True)
-            best = -np.sort(-np.concatenate([best, scores]))[:count]
-        best_first = sorted(found, key=lambda number: (-found[number], number))
-        kept = {*best_first[:count], *also}
-        return {number: found[number] for number in best_first if number in kept}
+            least = float(-np.partition(-scores, count - 1)[count - 1]) if 0 < count <= len(scores) else 0.0
+            theirs = segment.best(Wanted(parts, self._length / self._passages, count, least, only), also)
+            ids, scores = np.concatenate([ids, theirs[0]]), np.concatenate([scores, theirs[1]])
+        order = np.lexsort((ids, -scores))
+        kept = {*ids[order[:count]].tolist(), *also}
+        found = zip(ids[order].tolist(), scores[order].tolist(), strict=True)
+        return {number: score for number, score in found if number in kept}

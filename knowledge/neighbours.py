@@ -35,22 +35,32 @@ def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list
     """
     most = max(1, math.ceil(share * wanted))
     runs: list[list[Passage]] = []
+    places: dict[int, int] = {}  # of the runs that hold a passage, by its id
     waiting: list[Passage] = []
     for seen, passage in enumerate(passages):
         if len(runs) == wanted and seen >= LOOKED_AT * wanted:
             break
-        run = next((run for run in runs if _joins(run, passage)), None)
-        if run is not None:
-            run.append(passage)
+        near = sorted({places[one] for one in (passage.chunk_id - 1, passage.chunk_id + 1) if one in places})
+        place = next((place for place in near if _joins(runs[place], passage)), None)
+        if place is not None:
+            runs[place].append(passage)
+            places[passage.chunk_id] = place
             continue
         while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
-            runs.append([waiting.pop(0)])
+            _begin(runs, places, waiting.pop(0))
         if len(runs) == wanted:
             continue
-        held = sum(run[0].source == passage.source for run in runs)
-        (waiting.append(passage) if held >= most else runs.append([passage]))
+        if sum(run[0].source == passage.source for run in runs) >= most:
+            waiting.append(passage)
+        else:
+            _begin(runs, places, passage)
     runs += [[passage] for passage in waiting[: wanted - len(runs)]]
     return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
+
+
+def _begin(runs: list[list[Passage]], places: dict[int, int], passage: Passage) -> None:
+    places[passage.chunk_id] = len(runs)
+    runs.append([passage])
 
 
 def _joins(run: Sequence[Passage], passage: Passage) -> bool:

@@ -1,7 +1,8 @@
 """Postings of some passages in numpy arrays: which of them hold a term, and how often; and which of them score best.
 
 Scored by BM25. Terms are gone through from the one that tells most; once what is left to go through tells less than the
-least of the scores wanted, no other passage can come in, and only those already found are looked up.
+least of the scores wanted, no other passage can come in, and only those already found are looked up: the fewer, the more
+terms are known, and the words that are in every other passage come last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,9 @@ LENGTH = 0.4
 
 DEAR = 8
 """Looking a passage up among the postings of a term costs as much as going through so many of them."""
+
+UNWANTED = np.float32(-np.inf)
+"""The score of what does not count, whatever is added to it."""
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
@@ -51,12 +55,14 @@ class Segment:
     rows: npt.NDArray[np.int32]
     counts: npt.NDArray[np.uint8]
 
-    def postings(self, key: int) -> slice:
-        """Return where the postings of a key are; an empty slice where there are none."""
-        place = int(np.searchsorted(self.keys, np.uint32(key)))
-        if place == len(self.keys) or self.keys[place] != key:
-            return slice(0, 0)
-        return slice(int(self.starts[place]), int(self.starts[place + 1]))
+    def postings(self, keys: Sequence[int]) -> list[slice]:
+        """Return where the postings of each key are; an empty slice where there are none."""
+        if not len(self.keys):
+            return [slice(0, 0)] * len(keys)
+        wanted = np.array(keys, dtype=np.uint32)
+        places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        stops = places + (self.keys[places] == wanted)
+        return [slice(*ends) for ends in zip(self.starts[places].tolist(), self.starts[stops].tolist(), strict=True)]
 
     def rows_of(self, ids: Sequence[int] | Numbers) -> Numbers:
         """Return the rows of those of these passages that are here and not taken out."""
@@ -67,61 +73,76 @@ class Segment:
 
     def best(self, wanted: Wanted, also: Sequence[int]) -> tuple[Numbers, Floats]:
         """Return ids and scores, above 0, of the best passages that reach `least`, and of the passages `also`."""
-        allowed = self._allowed(wanted.only)
-        extra = self.rows_of(also)
-        if allowed is not None:
-            extra = extra[np.isin(extra, allowed)]
-        scores, least = self._scores(wanted, allowed, extra)
-        good = (scores >= least) & (scores > 0)
-        rows = np.flatnonzero(good) if allowed is None else allowed[good[allowed]]
+        scores, among = self._blank(wanted.only)
+        named = np.zeros(len(self.ids), dtype=np.bool_)
+        named[self.rows_of(also)] = True
+        among, least = self._read(wanted, scores, among, named)
+        rows = np.flatnonzero(scores > 0) if among is None else among
+        rows = rows[(scores[rows] >= least) & (scores[rows] > 0)]
         if wanted.count < len(rows):
-            rows = rows[np.argpartition(-scores[rows], wanted.count)[: wanted.count]]
-        rows = np.unique(np.concatenate([rows, extra[scores[extra] > 0]]))
+            rows = rows[scores[rows] >= _kth(scores[rows], wanted.count, least)]
+            rows = rows[np.argsort(-scores[rows], kind="stable")[: wanted.count]]  # of equal ones the first
+        extra = np.flatnonzero(named)
+        rows = np.concatenate([rows[~named[rows]], extra[scores[extra] > 0]])
         return self.ids[rows], scores[rows]
 
-    def _allowed(self, only: Numbers | None) -> Numbers | None:
-        """Return the rows that count, in order; None: all."""
+    def _blank(self, only: Numbers | None) -> tuple[Floats, Numbers | None]:
+        """Return what the terms are added to, 0 for each row that counts, and these rows where they are few."""
         if only is None:
-            return None if self.alive.all() else np.flatnonzero(self.alive)
+            scores = np.zeros(len(self.ids), dtype=np.float32)
+            if not self.alive.all():
+                scores[~self.alive] = UNWANTED
+            return scores, None
         first, last = np.searchsorted(only, self.ids[0]), np.searchsorted(only, self.ids[-1], side="right")
-        return self.rows_of(only[first:last])
+        rows = self.rows_of(only[first:last])
+        scores = np.full(len(self.ids), UNWANTED)
+        scores[rows] = 0
+        return scores, rows if DEAR * len(rows) < len(self.ids) else None
 
-    def _scores(self, wanted: Wanted, allowed: Numbers | None, extra: Numbers) -> tuple[Floats, float]:
-        """Return the score of each row, of one that can be none of the best something below it; and what these reach."""
-        scores = np.zeros(len(self.ids), dtype=np.float32)
-        places = sorted(((weight, self.postings(key)) for key, weight in wanted.weights.items()), key=lambda one: -one[0])
-        among = allowed if allowed is not None and DEAR * len(allowed) < len(self.ids) else None
-        least, left = wanted.least, sum(weight for weight, _ in places)
-        to_read = sum(where.stop - where.start for _, where in places)
+    def _read(
+        self, wanted: Wanted, scores: Floats, among: Numbers | None, named: npt.NDArray[np.bool_]
+    ) -> tuple[Numbers | None, float]:
+        """Add what the terms tell to the scores, and return the rows that may be among the best, and what these reach.
+
+        None: all rows. The others have a score below that. Rows that are `named` get their whole score.
+        """
+        places = sorted(zip(wanted.weights.values(), self.postings([*wanted.weights]), strict=True), key=lambda one: -one[0])
+        left = sum(weight for weight, _ in places)
+        least = most = wanted.least  # of the scores wanted: what the least is known to be, and what it can be
+        telling: slice | None = None  # the postings of the word that tells most of those that enough passages hold
         for weight, where in places:
-            if among is None and not least and left < 0.5 and to_read > len(self.ids):
-                least = _kth(scores if allowed is None else scores[allowed], wanted.count)
-            if among is None and left < least:
-                chosen = scores > least - left
-                chosen[extra] = True
-                among = np.flatnonzero(chosen)
+            many = len(self.ids) if among is None else len(among)
+            if left < most and 2 * wanted.count < many < DEAR * (where.stop - where.start):
+                if among is None and telling is not None:  # a guess, with which the true one takes a quarter of the time
+                    least = _kth(scores[self.rows[telling]], wanted.count, least)
+                here = scores if among is None else scores[among]
+                least = most = _kth(here, wanted.count, least)
+                if left < least:
+                    kept = (here > least - left) | (named if among is None else named[among])
+                    among = np.flatnonzero(kept) if among is None else among[kept]
             self._add(scores, weight, where, among, wanted.average)
-            left -= weight
-            to_read -= where.stop - where.start
-        return scores, least
+            left, most = left - weight, most + weight
+            telling = where if telling is None and where.stop - where.start > 2 * wanted.count else telling
+        return among, least
 
     def _add(self, scores: Floats, weight: float, where: slice, among: Numbers | None, average: float) -> None:
         """Add to the scores what one term tells of the rows that hold it, of those `among` at least."""
         rows, counts = self.rows[where], self.counts[where]
         if among is not None and DEAR * len(among) < len(rows):
-            places = np.minimum(np.searchsorted(rows, among), len(rows) - 1)
-            places = places[rows[places] == among]
+            sought = among.astype(rows.dtype)  # of another type all rows would be copied
+            places = np.minimum(np.searchsorted(rows, sought), len(rows) - 1)
+            places = places[rows[places] == sought]
             rows, counts = rows[places], counts[places]
-        counts = counts.astype(np.float32)
-        slowness = SATURATION * (1 - LENGTH + LENGTH / average * self.lengths[rows])
-        scores[rows] += weight * counts / (counts + slowness)  # no row is there twice
+        places, counted = rows.astype(np.intp), counts.astype(np.float32)  # once: numpy does it anew at each use
+        slowness = SATURATION * (1 - LENGTH + LENGTH / average * self.lengths[places])
+        np.add.at(scores, places, weight * counted / (counted + slowness))
 
 
-def _kth(scores: Floats, count: int) -> float:
-    """Return a score that `count` of these reach; 0 where there are not so many."""
-    scores = scores[scores > 0]  # so many equal numbers make `partition` thirty times slower
-    if not 0 < count <= len(scores):
-        return 0.0
+def _kth(scores: Floats, count: int, least: float) -> float:
+    """Return a score that `count` of these reach, `least` at least, which so many are known to reach if it is not 0."""
+    scores = scores[scores > least]
+    if not 0 < count <= len(scores):  # as many may reach `least` itself
+        return least
     return float(-np.partition(-scores, count - 1)[count - 1])
 
 

@@ -14,8 +14,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from knowledge import terms
 from knowledge.base import Passage
+
+Floats = npt.NDArray[np.float64]
 
 DENSE = 0.4
 """What the cosine counts where the model knows all words of the question; the words count the rest."""
@@ -54,9 +59,9 @@ def worth(mode: Mode, familiar: float) -> float:
     return {"hybrid": DENSE * familiar, "dense": 1.0, "lexical": 0.0}[mode]
 
 
-def fused(dense: float, lexical: float, weight: float) -> float:
-    """Return the score in [0, 1]; `weight`: what the cosine counts, the words count the rest."""
-    return weight * max(0.0, min(1.0, dense)) + (1 - weight) * lexical
+def fused(dense: Floats, lexical: Floats, weight: float) -> Floats:
+    """Return the scores in [0, 1], each of a cosine and a score by words; `weight`: what the cosine counts, words the rest."""
+    return weight * np.clip(dense, 0.0, 1.0) + (1 - weight) * lexical
 
 
 def pairs(question: str) -> list[str]:
@@ -86,9 +91,9 @@ def second_look(passages: Sequence[Passage], tells: Mapping[str, float]) -> list
     """
     if len(passages) <= KEPT or passages[0].score <= 0:
         return list(passages)
-    first = [(_said(one.text), title_terms(one), one.score / passages[0].score) for one in passages[:NAMING]]
+    first = [(terms.held(one.text), title_terms(one), one.score / passages[0].score) for one in passages[:NAMING]]
     most = passages[KEPT - 1].score
-    behind = [_raised(one, min(most, one.score + LINK * _named(one, first, tells))) for one in passages[KEPT:]]
+    behind = [_raised(one, min(most, one.score + LINK * _named(title_terms(one), first, tells))) for one in passages[KEPT:]]
     return [*passages[:KEPT], *sorted(behind, key=lambda one: -one.score)]
 
 
@@ -98,26 +103,25 @@ def _raised(passage: Passage, score: float) -> Passage:
 
 def asked_about(passages: Sequence[Passage]) -> set[str]:
     """Return the terms whose idf the second look needs: of titles half of which is said in one of the first passages."""
-    first = [_said(one.text) for one in passages[:NAMING]]
+    first = [terms.held(one.text) for one in passages[:NAMING]]
     titles = {title_terms(one) for one in passages[KEPT:]}
     return {term for title in titles if any(2 * len(title & words) >= len(title) for words in first) for term in title}
 
 
 def title_terms(passage: Passage) -> frozenset[str]:
     """Return the terms of what a passage stands below."""
-    return _terms_of(terms.title(passage.source.name, passage.locator.headings))
+    return _title_terms(passage.source.name, passage.locator.headings)
 
 
 @lru_cache(maxsize=8192)
-def _terms_of(title: str) -> frozenset[str]:
-    return frozenset(terms.terms(title))
+def _title_terms(name: str, headings: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(terms.terms(terms.title(name, headings)))
 
 
 def _named(
-    passage: Passage, first: Iterable[tuple[frozenset[str], frozenset[str], float]], tells: Mapping[str, float]
+    title: frozenset[str], first: Iterable[tuple[frozenset[str], frozenset[str], float]], tells: Mapping[str, float]
 ) -> float:
     """Return how much the first passages name the title of another, in [0, 1]."""
-    title = title_terms(passage)
     if not title <= tells.keys():
         return 0.0
     whole = sum(tells[term] for term in title)
@@ -137,21 +141,16 @@ def _folded(text: str) -> str:
     return f" {_NOT_WORDS.sub(' ', folded).strip()} "
 
 
-@lru_cache(maxsize=64)
-def _said(text: str) -> frozenset[str]:
-    return frozenset(terms.terms(text))
-
-
 def distinct(passages: Iterable[Passage]) -> Iterator[Passage]:
     """Yield the passages that say something new: other words than each better one, and not only a part of them.
 
     Case, spacing and punctuation do not count. Digits do: two rows of a table may differ in nothing else.
     """
-    seen: list[str] = []
+    seen = ""  # one text, a line each: it is looked through in a third of the time that many take
     for passage in passages:
         words = _folded(passage.text)
-        if not any(words in other for other in seen):
-            seen.append(words)
+        if words not in seen:
+            seen += f"{words}\n"
             yield passage
 
 

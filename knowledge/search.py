@@ -163,12 +163,10 @@ class Search:
         """
         for _ in range(RETRIES):
             looked = ready.index.look(ready.vector, ready.asked.words, count, ready.only)
+            best = _best(looked, ready.weight, count)
             with self._store.read() as connection:
-                rest = catalog.vectors_of(connection, [chunk for chunk in looked.lexical if chunk not in looked.dense])
-                scores = _scores(looked, rest, ready)
-                best = dict(sorted(scores.items(), key=lambda one: -one[1]["score"])[:count])
                 found = catalog.fetch(connection, best)
-            if len(found) == len(best) and len(rest) + len(looked.dense) == len({*looked.dense, *looked.lexical}):
+            if len(found) == len(best):
                 break
         return found
 
@@ -181,13 +179,10 @@ def _headed(passage: Passage) -> str:
     return f"{terms.title(passage.source.name, passage.locator.headings)}\n{passage.text}"
 
 
-def _scores(looked: Looked, rest: Mapping[int, Vectors], ready: _Wanted) -> dict[int, dict[str, float]]:
-    """Return all scores of each candidate; those only found by words get their cosine from their own vectors."""
-    cosines = {chunk: float(vector @ ready.vector[0]) for chunk, vector in rest.items()} | looked.dense
-    scores = {}
-    for chunk, dense in cosines.items():
-        lexical = looked.lexical.get(chunk, 0.0)
-        one = ranking.fused(dense, lexical, ready.weight)
-        if one > 0:
-            scores[chunk] = {"score": one, "dense": dense, "lexical": lexical, "fused": one}
-    return scores
+def _best(looked: Looked, weight: float, count: int) -> dict[int, dict[str, float]]:
+    """Return the best candidates by all their scores, the best first; `weight`: what the cosine counts."""
+    scores = ranking.fused(looked.dense, looked.lexical, weight)
+    order = np.argsort(-scores, kind="stable")[:count]
+    parts = [part[order].tolist() for part in (scores, looked.dense, looked.lexical)]
+    best = zip([looked.ids[place] for place in order.tolist()], *parts, strict=True)
+    return {chunk: {"dense": dense, "lexical": by_words, "fused": one} for chunk, one, dense, by_words in best if one > 0}

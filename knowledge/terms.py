@@ -46,7 +46,7 @@ def terms(text: str) -> list[str]:
     """Return the terms of a text, as often as they occur."""
     if text.isascii():
         folded = text.lower()
-        return [*map(_stem, _ASCII_WORD.findall(folded)), *_ASCII_NAME.findall(folded)]
+        return [*map(stem, _ASCII_WORD.findall(folded)), *_ASCII_NAME.findall(folded)]
     folded = unicodedata.normalize("NFKC", text).casefold()
     found: list[str] = []
     for match in _WORD.finditer(folded):
@@ -54,9 +54,15 @@ def terms(text: str) -> list[str]:
             found += run
             found += [first + second for first, second in pairwise(run)]
         else:
-            found.append(_stem(match[0]))
+            found.append(stem(match[0]))
     found += _NAME.findall(folded)
     return found
+
+
+@lru_cache(maxsize=64)
+def held(text: str) -> frozenset[str]:
+    """Return the terms of a text, each once; kept for the texts that a search looks at several times."""
+    return frozenset(terms(text))
 
 
 def unspaced(term: str) -> bool:
@@ -64,6 +70,7 @@ def unspaced(term: str) -> bool:
     return _UNSPACED.match(term) is not None
 
 
+@lru_cache(maxsize=32_768)  # as many words as a text of a million has; most of a text are a few thousand
 def stem(word: str) -> str:
     """Return a folded word without the commonest endings of English; of other scripts, as it is."""
     if len(word) < 4 or not (word.isascii() and word.isalpha()):
@@ -100,9 +107,6 @@ def _singular(word: str) -> str:
 
 FUNCTION_WORDS = frozenset([stem(word) for word in ENGLISH.split()] + CHINESE.split())
 """Terms that ask or join and name nothing: in a manual, which asks nothing, even "what" is rare."""
-
-
-_stem = lru_cache(maxsize=32_768)(stem)  # as many words as a text of a million has; most of a text are a few thousand
 
 
 def title(name: str, headings: Sequence[str]) -> str:

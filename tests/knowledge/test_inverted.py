@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from knowledge import inverted
+from knowledge.flat import Flat
 from knowledge.inverted import Inverted
 from tests.knowledge.vectors import clustered, nearest
 
@@ -60,6 +61,19 @@ def test_of_a_large_choice_as_much_is_compared_as_of_all(index: Inverted, monkey
     assert hits_of_half >= hits - 20
     farthest = np.sort(np.argsort(VECTORS.astype(np.float32) @ query[0])[:1000])  # not one is in the nearest ten lists
     assert len(found(index, query, 10, IDS[farthest])) == 10
+
+
+def test_cosines_of_some_are_those_of_brute_force_in_lists_or_not(index: Inverted) -> None:
+    index.probes = 1
+    whole, query = Flat(VECTORS.shape[1]), clustered(1, 5).astype(np.float32)
+    whole.add(IDS[2000:], VECTORS[2000:])  # out of order, as after switching passages on again
+    whole.add(IDS[:2000], VECTORS[:2000])
+    some = np.append(np.arange(1003, 3900, 97), 10**6)  # and one that is not there
+    expected = np.append(VECTORS.astype(np.float32)[some[:-1] - 1000] @ query[0], 0)
+    for one in (index, whole):
+        assert np.allclose(one.cosines(query, some), expected, atol=1e-5)
+        one.remove(some[:5])
+        assert np.allclose(one.cosines(query, some), np.append(np.zeros(5), expected[5:]), atol=1e-5)
 
 
 def test_ids_too_large_for_a_bitmap_are_chosen_too() -> None:

@@ -66,6 +66,15 @@ def test_the_best_come_first_and_others_when_asked_for() -> None:
     assert index.search({}, 5) == {} and look(index, "unheard") == {}
 
 
+def test_of_passages_that_tell_the_same_the_first_are_taken_whatever_else_is_asked_for() -> None:
+    index = Lexical()
+    index.rebuild([(list(range(1, 400)), [packed("apple pear")] * 399)])
+    index.remove([2, 5])
+    weights = index.weights({"appl": 1.0, "pear": 1.0})
+    assert list(index.search(weights, 4)) == [1, 3, 4, 6]
+    assert list(index.search(weights, 4, also=(3, 300))) == [1, 3, 4, 6, 300]
+
+
 def test_only_some_passages_may_count() -> None:
     import numpy as np
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from knowledge import ranking
@@ -19,10 +20,11 @@ def tells(passages: list[Passage]) -> dict[str, float]:
 
 
 def test_a_language_the_model_does_not_know_is_left_to_the_words() -> None:
-    assert ranking.fused(0.9, 0.1, ranking.worth("hybrid", 0.0)) == pytest.approx(0.1)
-    assert ranking.fused(-0.5, 1.0, ranking.worth("hybrid", 1.0)) == pytest.approx(1 - ranking.DENSE)
-    assert ranking.fused(0.9, 0.1, ranking.worth("dense", 0.2)) == pytest.approx(0.9)
-    assert ranking.fused(0.9, 0.1, ranking.worth("lexical", 0.2)) == pytest.approx(0.1)
+    dense, words = np.array([0.9, -0.5]), np.array([0.1, 1.0])
+    assert ranking.fused(dense, words, ranking.worth("hybrid", 0.0)) == pytest.approx([0.1, 1.0])
+    assert ranking.fused(dense, words, ranking.worth("hybrid", 1.0))[1] == pytest.approx(1 - ranking.DENSE)
+    assert ranking.fused(dense, words, ranking.worth("dense", 0.2)) == pytest.approx([0.9, 0.0])
+    assert ranking.fused(dense, words, ranking.worth("lexical", 0.2)) == pytest.approx([0.1, 1.0])
 
 
 def test_words_that_stand_together_in_the_question_lift_a_passage_that_holds_them_so() -> None:
