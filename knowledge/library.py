@@ -27,8 +27,8 @@ from knowledge.base import (
     TextTooLong,
     TooLarge,
 )
-from knowledge.embedders import At, Embedders
-from knowledge.embeddings import Embedder, Embedding
+from knowledge.embedders import At, Embedders, computed_by
+from knowledge.embeddings import Embedding
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
@@ -78,7 +78,7 @@ class Library:
         settings: "KnowledgeSettings",
         read: Read | None = None,
         embedder: Embedding | None = None,
-        embedder_at: At = Embedder,
+        embedder_at: At | None = None,
         fault: Callable[[str], None] = _no_fault,
         pauses: Sequence[float] = retries.PAUSES,
         large: int = LARGE,
@@ -87,8 +87,9 @@ class Library:
         self.state = "not opened"
         self._folder = folder
         self._settings = settings
-        self._embedder: Embedding = embedder or embedder_at(settings.embedding_path)
-        self._embedders = Embedders(self._embedder, settings.embedding_path, embedder_at)
+        at = embedder_at or computed_by(settings.embedding_engine)
+        self._embedder: Embedding = embedder or at(settings.embedding_path)
+        self._embedders = Embedders(self._embedder, settings.embedding_path, at)
         self._lock = FolderLock(folder / backup.LOCK)
         self._store = Store(folder / backup.DATABASE)
         self._indexes = Indexes(large)
