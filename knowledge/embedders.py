@@ -33,6 +33,11 @@ def computed_by(engine: "Engine") -> At:
     return partial(Embedder, encoder_of=partial(encoders.for_documents, engine=engine))
 
 
+def for_a_question(path: str | None) -> Embedder:
+    """Return the model of a folder or hub id for a program that asks once and ends: without torch, if it can be."""
+    return Embedder(path, encoders.for_a_question)
+
+
 class Embedders:
     """The present model, whose `path` is as the settings give it, and older ones that are still there."""
 

@@ -42,6 +42,16 @@ def for_documents(name: str, folder: Path, engine: "Engine" = "auto") -> "Encode
     return LibraryEncoder(folder)
 
 
+def for_a_question(name: str, folder: Path) -> "Encoder":
+    """Return an encoder that is loaded in milliseconds, and slow for documents; of what is no plain BERT, the usual one."""
+    shape = bert_folder.shape_of(folder)
+    if shape is None:
+        return for_documents(name, folder, "torch")
+    from knowledge.numpy_encoder import NumpyEncoder
+
+    return NumpyEncoder(shape)
+
+
 def _by_openvino(name: str, shape: "BertShape", engine: "Engine") -> "Encoder | None":
     """Return the encoder by OpenVINO where it is asked for, or of use: measured, it is slower than torch without AMX."""
     if engine == "openvino":
