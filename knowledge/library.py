@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
-from knowledge.backup import Backup
 from knowledge.backups import Backups
 from knowledge.base import (
     BadName,
@@ -429,15 +428,6 @@ class Library:
             if count > most:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
-
-    def backup(self, target: Path | None = None) -> Backup:
-        """Copy all that is kept, as of one moment, to the new folder `target`, while it is used.
-
-        None: to a folder below "backups" in the data folder, named by date and time.
-
-        Raises `KnowledgeError` when `target` exists, when it cannot be written, or when an original is missing.
-        """
-        return backup.write(self._folder, target or backup.place(self._folder))
 
     def verify(self) -> list[Finding]:
         """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.
