@@ -91,7 +91,8 @@ browser: .venv/dev.stamp
 default-config: .venv/run.stamp
 	$(BIN)/python -m api.settings > configs/default.yaml
 
-# Pins what is installed in .venv now; run it after a range in pyproject.toml was changed and the tests pass.
+# Pins what is installed in .venv now; run it after a range in pyproject.toml was changed and the tests pass, with the extra
+# openvino installed, which is pinned too.
 lock: .venv/dev.stamp
 	$(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' | LC_ALL=C sort -f > constraints.txt
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from api.settings import ServerSettings, read
+from configs import library_environment
 from configs.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 CONNECTIONS = 512
 CLOSE_SECONDS = 5
 """For connections when all answers have ended: an open page holds a stream that never ends by itself."""
-
-
-LIBRARIES = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn", "GOMP_SPINCOUNT": "1000"}
-"""What libraries read from the environment, here and in their processes: to report nothing, not to fork our threads, and
-threads of torch not to spin for milliseconds for one another: where other work has the cores that costs a question 1 s."""
 
 
 class StartError(Exception):
@@ -42,7 +38,7 @@ def main(arguments: Sequence[str], program: str, page: "Callable[[ServerSettings
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "sentence_transformers", "transformers", "faiss"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    os.environ.update({name: value for name, value in LIBRARIES.items() if name not in os.environ})
+    library_environment.complete(os.environ)
     try:
         settings = read(arguments, program)
         _serve(settings, page)

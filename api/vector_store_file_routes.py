@@ -33,12 +33,14 @@ class EntriesQuery(PageQuery):
 def routes(assistant: Assistant) -> APIRouter:
     """Return the routes of files in vector stores."""
     router = APIRouter(prefix="/v1/vector_stores/{store}", tags=["vector store files"])
+    _add_listing(router, assistant)
     _add_files(router, assistant)
+    _add_passages(router, assistant)
     _add_batches(router, assistant)
     return router
 
 
-def _add_files(router: APIRouter, assistant: Assistant) -> None:
+def _add_listing(router: APIRouter, assistant: Assistant) -> None:
     files = assistant.library.files
 
     @router.post("/files", openapi_extra=json_body.described(NewFile))
@@ -55,6 +57,10 @@ def _add_files(router: APIRouter, assistant: Assistant) -> None:
         query = read(request, EntriesQuery)
         base = await _base(assistant, store)
         return JSONResponse(page(await asyncio.to_thread(files.entries, base, query.window, query.filter), answer.file))
+
+
+def _add_files(router: APIRouter, assistant: Assistant) -> None:
+    files = assistant.library.files
 
     @router.get("/files/{file}")
     async def retrieve(store: str, file: str) -> Response:
@@ -76,6 +82,10 @@ def _add_files(router: APIRouter, assistant: Assistant) -> None:
         base = await _base(assistant, store)
         await asyncio.to_thread(files.take, base, file)
         return JSONResponse({"id": file, "object": "vector_store.file.deleted", "deleted": True})
+
+
+def _add_passages(router: APIRouter, assistant: Assistant) -> None:
+    files = assistant.library.files
 
     @router.get("/files/{file}/content")
     async def content(store: str, file: str) -> Response:

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 from assistant.assistant import Assistant, Question
@@ -68,9 +68,11 @@ class Drafted:
 def spread(library: Library, base: str, names: Iterable[str], count: int, chance: random.Random) -> list[Passage]:
     """Return up to `count` passages of these documents, as many of each as can be, from all over each of them.
 
-    Those that are switched off and those that say too little are left out. Raises `UnknownBase`.
+    Of more documents than passages, some by chance; no more are read than are needed. Passages that are switched off and
+    those that say too little are left out. Raises `UnknownBase`.
     """
-    groups = sorted((_worth_asking(library, base, name) for name in names), key=len)
+    shuffled = sorted(names, key=lambda name: chance.random())
+    groups = sorted(islice(filter(None, (_worth_asking(library, base, name) for name in shuffled)), count), key=len)
     found: list[Passage] = []
     for at, group in enumerate(groups):
         many = (count - len(found)) // (len(groups) - at)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from cli.finding import INSTALL
+from configs import library_environment
 
 PROGRAM = "chat-llm-webui"
 COMMANDS = {
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(COMMANDS)}."
         sys.stderr.write(f"{PROGRAM}: there is no command {line[0]!r}{hint}\n")
         return 2
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as for the server: threads of torch do not spin for one another
+    library_environment.complete(os.environ)
     try:
         run: Callable[[Sequence[str], str], int] = import_module(COMMANDS[line[0]][0]).run
         return run(line[1:], f"{PROGRAM} {line[0]}")

@@ -29,13 +29,17 @@ BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class BackupState:
-    """A backup, or one that is being made or failed: `size` in bytes so far, `begun` in Unix seconds, `error` in words."""
+    """A backup, or one that is being made or failed: `size` in bytes so far, `begun` in Unix seconds, `error` in words.
+
+    `documents`: how many it holds, where this process has made it.
+    """
 
     name: str
     status: Literal["in_progress", "completed", "failed"]
     begun: float
     size: int
     error: str = ""
+    documents: int | None = None
 
 
 class Backups:
@@ -67,7 +71,7 @@ class Backups:
             text = str(error) if isinstance(error, KnowledgeError) else f"an error of the server ({type(error).__name__})"
             ended = replace(begun, status="failed", error=text)
         else:
-            ended = replace(begun, status="completed", size=made.size)
+            ended = replace(begun, status="completed", size=made.size, documents=made.documents)
         with self._lock:
             self._made[target.name] = ended
 
@@ -81,10 +85,17 @@ class Backups:
 
     def get(self, name: str) -> BackupState:
         """Return one; raises `UnknownBackup`."""
-        for one in self.all():
-            if one.name == name:
-                return one
+        with self._lock:
+            known = self._made.get(name)
+        if known is not None and known.status != "completed":
+            return self._live(known)
+        if NAME.fullmatch(name) and _is_whole(path := self.place(name)):
+            return known or _kept(path)
         raise UnknownBackup("there is no backup of this name")
+
+    def place(self, name: str) -> Path:
+        """Return the folder of a backup."""
+        return self._folder / backup.BACKUPS / name
 
     def remove(self, name: str) -> None:
         """Remove one that is whole or failed; raises `UnknownBackup`, and `KnowledgeError` while it is being made."""
@@ -92,7 +103,7 @@ class Backups:
             raise KnowledgeError("this backup is being made: wait until it is whole")
         with told(self._folder), self._lock:
             self._made.pop(name, None)
-            if (path := self._folder / backup.BACKUPS / name).is_dir():
+            if (path := self.place(name)).is_dir():
                 shutil.rmtree(path)
 
     def archive(self, name: str) -> tuple[int, Iterator[bytes]]:
@@ -102,7 +113,7 @@ class Backups:
         """
         if self.get(name).status != "completed":
             raise KnowledgeError("this backup is not whole")
-        folder = self._folder / backup.BACKUPS / name
+        folder = self.place(name)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         heads = [_head(path, folder) for path in files]
         sizes = [path.stat().st_size for path in files]
@@ -113,7 +124,7 @@ class Backups:
         folder = self._folder / backup.BACKUPS
         with told(self._folder):
             found = list(folder.iterdir()) if folder.is_dir() else []
-        return [path for path in found if NAME.fullmatch(path.name) and (path / backup.DATABASE).is_file()]
+        return [path for path in found if NAME.fullmatch(path.name) and _is_whole(path)]
 
     def _live(self, one: BackupState) -> BackupState:
         """Return one with how much is copied so far."""
@@ -121,6 +132,10 @@ class Backups:
             return one
         parts = (self._folder / backup.BACKUPS).glob(f"{one.name}.part-*")
         return replace(one, size=sum(_size(part) for part in parts))
+
+
+def _is_whole(path: Path) -> bool:
+    return (path / backup.DATABASE).is_file()
 
 
 def _kept(path: Path) -> BackupState:

@@ -7,19 +7,35 @@ compared, it does not know.
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from knowledge import encoders
 from knowledge.base import EmbedderNotReady
 from knowledge.embeddings import Embedder, Embedding, Vectors, short_name
 from knowledge.model_folder import DOWNLOADED, PACKAGED, Report, is_hub_id
 from knowledge.vector_rows import Made
 
+if TYPE_CHECKING:
+    from knowledge.settings import Engine
+
 log = logging.getLogger(__name__)
 
 At = Callable[[str | None], Embedding]
 """Makes the model of a folder or hub id, None: the packaged one; loads nothing yet."""
+
+
+def computed_by(engine: "Engine") -> At:
+    """Return what makes models that `engine` computes, where it can."""
+    return partial(Embedder, encoder_of=partial(encoders.for_documents, engine=engine))
+
+
+def for_a_question(path: str | None) -> Embedder:
+    """Return the model of a folder or hub id for a program that asks once and ends: without torch, if it can be."""
+    return Embedder(path, encoders.for_a_question)
 
 
 class Embedders:

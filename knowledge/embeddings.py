@@ -1,11 +1,10 @@
-"""Texts into vectors by a model: which encoder computes it, whose turn it is, and that no vector poisons a ranking.
+"""Texts into vectors by a model: whose turn it is to compute, and that no vector poisons a ranking.
 
 Nothing heavy is imported before `load`. Vectors are float32, of length 1, so their inner product is the cosine. Whichever
 encoder computes a model and in whatever precision, its vectors have one identity, for they can be compared (cosine to
-float32 at least 0.99). What a document is, this module does not know.
+float32 at least 0.99). Which encoder that is (`encoders.py`), and what a document is, this module does not know.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import bert_folder, model_folder
+from knowledge import encoders, model_folder
 from knowledge.base import EmbedderNotReady, KnowledgeError
 from knowledge.chunking import Tokens
+from knowledge.encoders import EncoderOf
 from knowledge.model_folder import Report
 
 if TYPE_CHECKING:
     from knowledge.encoder_base import Encoder
-
-log = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
 
@@ -75,12 +73,16 @@ def _ignore(done: int) -> None:
 
 
 class Embedder:
-    """An embedding model from a directory or, by its id, from the hub; `path` None: the packaged MiniLM (English)."""
+    """An embedding model from a directory or, by its id, from the hub; `path` None: the packaged MiniLM (English).
 
-    def __init__(self, path: str | None) -> None:
+    `encoder_of` chooses what computes it.
+    """
+
+    def __init__(self, path: str | None, encoder_of: EncoderOf = encoders.for_documents) -> None:
         self.name = model_folder.name_of(path)
         self.reason = "the embedding model is not loaded yet"
         self._path = path
+        self._encoder_of = encoder_of
         self._encoder: Encoder | None = None
         self._identity = ""
         self._questions = threading.Lock()  # a question never waits for a document, only for another question
@@ -119,36 +121,11 @@ class Embedder:
 
     def _load(self, folder: Path, report: Report) -> None:
         report(f"loading the embedding model {self.name}", None)
-        encoder = self._packed(folder)
-        if encoder is None:
-            from knowledge.library_encoder import LibraryEncoder
-
-            encoder = LibraryEncoder(folder)
+        encoder = self._encoder_of(self.name, folder)
         self._identity = model_folder.identity(self.name, encoder.dimension, folder)
         report(f"trying the embedding model {self.name}", None)
         checked(encoder.question("ready"), 1, encoder.dimension)
         self._encoder = encoder
-
-    def _packed(self, folder: Path) -> "Encoder | None":
-        """Return the encoder of a plain BERT on a CPU; None for other models, and where there is a GPU."""
-        import torch
-
-        shape = None if torch.cuda.is_available() else bert_folder.shape_of(folder)
-        if shape is None:
-            return None
-        from knowledge.packed_bert import fastest
-        from knowledge.packed_encoder import PackedEncoder
-
-        precision = fastest()
-        try:
-            encoder = PackedEncoder(shape, precision)
-            for batch in encoder.documents(["ready", "ready " * encoder.max_tokens]):
-                checked(batch.compute(), len(batch.places), encoder.dimension)
-        except Exception as error:  # torch on a CPU that we never saw: the library computes it otherwise
-            log.warning("%s is computed by sentence-transformers, for in %s it fails: %s", self.name, precision, error)
-            return None
-        log.info("%s is computed in %s", self.name, precision)
-        return encoder
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, without special ones; raises `EmbedderNotReady`."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
-from knowledge.backup import Backup
 from knowledge.backups import Backups
 from knowledge.base import (
     BadName,
@@ -26,8 +25,8 @@ from knowledge.base import (
     TextTooLong,
     TooLarge,
 )
-from knowledge.embedders import At, Embedders
-from knowledge.embeddings import Embedder, Embedding
+from knowledge.embedders import At, Embedders, computed_by
+from knowledge.embeddings import Embedding
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
@@ -77,7 +76,7 @@ class Library:
         settings: "KnowledgeSettings",
         read: Read | None = None,
         embedder: Embedding | None = None,
-        embedder_at: At = Embedder,
+        embedder_at: At | None = None,
         fault: Callable[[str], None] = _no_fault,
         pauses: Sequence[float] = retries.PAUSES,
         large: int = LARGE,
@@ -86,8 +85,9 @@ class Library:
         self.state = "not opened"
         self._folder = folder
         self._settings = settings
-        self._embedder: Embedding = embedder or embedder_at(settings.embedding_path)
-        self._embedders = Embedders(self._embedder, settings.embedding_path, embedder_at)
+        at = embedder_at or computed_by(settings.embedding_engine)
+        self._embedder: Embedding = embedder or at(settings.embedding_path)
+        self._embedders = Embedders(self._embedder, settings.embedding_path, at)
         self._lock = FolderLock(folder / backup.LOCK)
         self._store = Store(folder / backup.DATABASE)
         self._indexes = Indexes(large)
@@ -429,15 +429,6 @@ class Library:
             if count > most:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
-
-    def backup(self, target: Path | None = None) -> Backup:
-        """Copy all that is kept, as of one moment, to the new folder `target`, while it is used.
-
-        None: to a folder below "backups" in the data folder, named by date and time.
-
-        Raises `KnowledgeError` when `target` exists, when it cannot be written, or when an original is missing.
-        """
-        return backup.write(self._folder, target or backup.place(self._folder))
 
     def verify(self) -> list[Finding]:
         """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.

@@ -1,7 +1,7 @@
 """A data folder for a program that asks once and ends: its bases listed and searched, no document or job of it changed.
 
 Beside a server that has the folder, too. Only the base that is searched is read, by a model that needs no torch where that
-can be (`bert_embedder.py`); while the folder is nobody else's, what makes the next start faster is kept. How documents come
+can be (`numpy_encoder.py`); while the folder is nobody else's, what makes the next start faster is kept. How documents come
 in, it does not know.
 """
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from knowledge import backup, catalog, names, vector_rows
 from knowledge.base import BaseInfo, Document, Job, KnowledgeError, StoreInUse
-from knowledge.bert_embedder import for_questions
-from knowledge.embedders import At, Embedders
+from knowledge.embedders import At, Embedders, for_a_question
 from knowledge.index import Indexes
 from knowledge.lock import FolderLock
 from knowledge.originals import Originals
@@ -40,7 +39,7 @@ def _no_fault(point: str) -> None:
 class ReadOnly:
     """What is kept in `folder`, the absolute `settings.data_dir`; open, then ask, then close, from one thread."""
 
-    def __init__(self, settings: "KnowledgeSettings", folder: Path, embedder_at: At = for_questions) -> None:
+    def __init__(self, settings: "KnowledgeSettings", folder: Path, embedder_at: At = for_a_question) -> None:
         self._settings = settings
         self._folder = folder
         self._embedder_at = embedder_at

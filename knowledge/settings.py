@@ -1,13 +1,16 @@
 """Settings of the knowledge room. Imports no library of it."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from configs.settings import Settings
 
 MIB = 1024 * 1024
+
+Engine = Literal["auto", "torch", "openvino"]
+"""What computes an embedding model."""
 
 
 class KnowledgeSettings(Settings):
@@ -19,6 +22,11 @@ class KnowledgeSettings(Settings):
     embedding_path: str | None = Field(
         None,
         description="directory or hub id of a sentence-transformers model; unset: all-MiniLM-L6-v2 (English) from its package",
+    )
+    embedding_engine: Engine = Field(
+        "auto",
+        description="what computes a plain BERT model on a CPU; auto: openvino where the CPU has AMX and the extra `openvino` "
+        "is installed, else torch",
     )
     reranker_path: str | None = Field(
         None, description="folder of a cross-encoder (sentence-transformers) that orders what was found; unset: none"

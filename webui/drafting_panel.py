@@ -115,6 +115,7 @@ class DraftingPanel:
     ) -> AsyncGenerator[tuple[Any, ...], None]:
         """Tell how far it is, and show the drafts at the end: the browser may leave out an update that another one follows."""
         keep = tuple(gr.skip() for _ in range(3 * MOST))
+        documents = documents or await asyncio.to_thread(self._choices, base)
         if not documents:
             yield (note(self._texts.draft_nowhere, "note warning"), *(gr.skip(),) * 4, *keep)
             return

@@ -89,8 +89,9 @@ def head(texts: Texts, root_path: str) -> str:
     }
     script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("source.js", "page.js"))
     data = json.dumps(words).replace("<", "\\u003c")
-    settings, close = (json.dumps(text, ensure_ascii=False) for text in (texts.settings, texts.close))
-    style = f"<style>:root {{ --settings: {settings}; --close: {close} }}</style>"
+    drawn = {"settings": texts.settings, "close": texts.close, "all-documents": texts.draft_all}  # by page.css
+    lines = "; ".join(f"--{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in drawn.items())
+    style = f"<style>:root {{ {lines} }}</style>"
     return f'<meta name="color-scheme" content="light dark">{style}<script>const WORDS = {data};\n{script}</script>'
 
 

@@ -11,7 +11,7 @@ import pytest
 from assistant import drafting
 from assistant.drafting import Draft, Drafted, draft, question_in, spread
 from generation.base import Message, ModelNotReady
-from knowledge.base import Locator
+from knowledge.base import Locator, Passage
 from tests.assistant.conftest import House, passage, until
 
 CRATES = passage(
@@ -78,6 +78,24 @@ def test_passages_are_spread_over_the_documents_and_within_them(house: House) ->
     assert len(spread(house.library, "default", ["apple.txt"], 100, random.Random(0))) == 40
     house.library.switch_passages("default", "plum.txt", [one.chunk_id for one in found if one.source.name == "plum.txt"], True)
     assert spread(house.library, "default", ["plum.txt"], 5, random.Random(0)) == []
+
+
+def test_of_more_documents_than_passages_some_are_taken_by_chance_and_no_more_are_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{number}.txt" for number in range(8)]
+    for number, name in enumerate(names):
+        house.fill(long(f"word{number}", number + 1), name=name)
+    read, passages = list[str](), house.library.passages
+
+    def counted(base: str, name: str) -> list[Passage]:
+        read.append(name)
+        return passages(base, name)
+
+    monkeypatch.setattr(house.library, "passages", counted)
+    taken = [[one.source.name for one in spread(house.library, "default", names, 3, random.Random(seed))] for seed in range(9)]
+    assert all(len(set(some)) == 3 for some in taken) and len(read) == 9 * 3
+    assert {name for some in taken for name in some} == set(names), "not always the longest"
 
 
 async def last(house: House, passages: list[Any], saved: tuple[str, ...] = ()) -> Drafted:

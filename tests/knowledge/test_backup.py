@@ -17,7 +17,7 @@ from knowledge.base import KnowledgeError, StoreInUse, UnknownDocument
 from knowledge.evaluation import evaluate
 from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
-from tests.knowledge.conftest import Make, finish
+from tests.knowledge.conftest import Make, finish, reach
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 
 
@@ -38,7 +38,7 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     library = make()
     fill(library, "one.txt", "two.txt")
     library.files.upload("alone.txt", [b"by itself"], "assistants")
-    made = library.backup(tmp_path / "copy")
+    made = backup.write(tmp_path / "data", tmp_path / "copy")
     assert (made.documents, made.files) == (2, 3) and made.size > 1000
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["evaluation", "knowledge.db", "originals"]
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "copy").rglob("*")} == {0}
@@ -57,7 +57,7 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
 def test_what_was_there_before_is_kept(make: Make, tmp_path: Path) -> None:
     library = make()
     fill(library, "one.txt")
-    library.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     library.remove("default", "one.txt")
     fill(library, "two.txt")
     with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):
@@ -88,7 +88,7 @@ def test_test_questions_and_their_runs_go_there_and_back(make: Make, tmp_path: P
     folder = tmp_path / "data/evaluation"
     (folder / token / ".questions.jsonl.draft").write_text("half a line")
     (folder / token / "link.jsonl").symlink_to(tmp_path / "data/knowledge.db")
-    made = library.backup(tmp_path / "copy")
+    made = backup.write(tmp_path / "data", tmp_path / "copy")
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "copy").rglob("*")} == {0}
     held = [path for path in (tmp_path / "copy/evaluation").rglob("*") if path.is_file()]
     assert sorted(path.name for path in held) == sorted(["questions.jsonl", *(f"{run.id}.json" for run in runs)])
@@ -104,7 +104,7 @@ def test_test_questions_and_their_runs_go_there_and_back(make: Make, tmp_path: P
 def test_a_backup_without_test_questions_leaves_none_of_the_others(make: Make, tmp_path: Path) -> None:
     library = make()
     fill(library, "one.txt")
-    shutil.rmtree(library.backup(tmp_path / "copy").path / "evaluation")  # as backups of earlier versions are
+    shutil.rmtree(backup.write(tmp_path / "data", tmp_path / "copy").path / "evaluation")  # as backups of earlier versions are
     ask(library, "one part1?")
     token = library.card("default").id
     library.close()
@@ -129,7 +129,7 @@ def test_test_questions_that_change_and_go_meanwhile(make: Make, tmp_path: Path)
     thread.start()
     made = 0
     while not ended.is_set():
-        library.backup(tmp_path / f"copy{made}")
+        backup.write(tmp_path / "data", tmp_path / f"copy{made}")
         backup.restore(tmp_path / f"copy{made}", tmp_path / f"other{made}")
         copied = Library(settings(tmp_path / f"other{made}")).question_files
         copied.rows(token)  # a torn file would be an error
@@ -148,7 +148,7 @@ def test_indexes_are_not_copied_and_those_of_the_database_that_goes_go(
     library.close()
     library = make()
     assert (tmp_path / "data/indexes/1.index").is_file()
-    library.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     assert not (tmp_path / "copy/indexes").exists()
     fill(library, "two.txt")
     library.close()
@@ -175,7 +175,7 @@ def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
     thread.start()
     made = 0
     while not ended.is_set():
-        library.backup(tmp_path / f"copy{made}")
+        backup.write(tmp_path / "data", tmp_path / f"copy{made}")
         check(tmp_path / f"copy{made}")
         made += 1
     thread.join()
@@ -191,19 +191,21 @@ def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
         check(other)
 
 
-def test_one_that_is_told_no_place_lies_in_the_data_folder_by_date_and_time(make: Make, tmp_path: Path) -> None:
+def test_one_that_is_begun_lies_in_the_data_folder_by_date_and_time(make: Make, tmp_path: Path) -> None:
     library = make()
     fill(library, "one.txt")
-    first = library.backup()
-    assert first.path.parent == tmp_path / "data/backups" and re.fullmatch(r"\d{8}-\d{6}", first.path.name)
-    assert first.path.parent.stat().st_mode & 0o077 == 0
-    assert {path.name for path in library.backup(tmp_path / "copy").path.iterdir()} == {
-        path.name for path in first.path.iterdir()
-    }
+    name = library.backups.begin().name
+    reach(lambda: library.backups.get(name).status == "completed")
+    first = library.backups.place(name)
+    assert library.backups.get(name).documents == 1
+    assert first.parent == tmp_path / "data/backups" and re.fullmatch(r"\d{8}-\d{6}", first.name)
+    assert first.parent.stat().st_mode & 0o077 == 0
+    other = backup.write(tmp_path / "data", tmp_path / "copy").path
+    assert {path.name for path in other.iterdir()} == {path.name for path in first.iterdir()}
     library.remove("default", "one.txt")
     library.close()
-    backup.restore(first.path, tmp_path / "data")
-    assert [document.name for document in make().documents("default")] == ["one.txt"] and first.path.is_dir()
+    backup.restore(first, tmp_path / "data")
+    assert [document.name for document in make().documents("default")] == ["one.txt"] and first.is_dir()
 
 
 def test_another_process_may_make_it(make: Make, tmp_path: Path) -> None:
@@ -223,11 +225,11 @@ def test_a_backup_is_a_new_folder_and_says_what_is_missing(make: Make, tmp_path:
     fill(library, "one.txt", "two.txt")
     (tmp_path / "copy").mkdir()
     with pytest.raises(KnowledgeError, match="exists already"):
-        library.backup(tmp_path / "copy")
+        backup.write(tmp_path / "data", tmp_path / "copy")
     path = library._originals.path(library.documents("default")[1].sha256)
     path.unlink()
     with pytest.raises(KnowledgeError, match=r"original of 'two\.txt' is missing"):
-        library.backup(tmp_path / "second")
+        backup.write(tmp_path / "data", tmp_path / "second")
     assert not list(tmp_path.glob("second*"))
 
 
@@ -264,7 +266,9 @@ def newer(copy: Path) -> None:
 def test_one_that_is_not_whole_changes_nothing(make: Make, tmp_path: Path, harm: object) -> None:
     library = make()
     fill(library, "one.txt", "two.txt")
-    shutil.copytree(library.backup(tmp_path / "linked").path, tmp_path / "copy")  # its originals are the library's own
+    shutil.copytree(
+        backup.write(tmp_path / "data", tmp_path / "linked").path, tmp_path / "copy"
+    )  # its originals are the library's own
     library.close()
     harm(tmp_path / "copy")  # type: ignore[operator]
     before = {path.relative_to(tmp_path) for path in (tmp_path / "data").rglob("*")}
@@ -281,7 +285,7 @@ def test_a_crash_between_any_two_renames_is_ended_by_the_next_start(
     fill(library, "old.txt")
     ask(library, "old?")
     token = library.card("default").id
-    library.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     library.remove("default", "old.txt")
     fill(library, "new.txt")
     ask(library, "new?")
@@ -360,7 +364,7 @@ def test_a_document_that_is_gone_meanwhile_is_unknown_and_not_half_there(make: M
     library = make()
     fill(library, "one.txt")
     library.remove("default", "one.txt")
-    library.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     backup.restore(tmp_path / "copy", tmp_path / "other")
     other = opened(tmp_path / "other")
     with pytest.raises(UnknownDocument):

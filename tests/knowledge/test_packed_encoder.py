@@ -9,8 +9,11 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from knowledge import bert_folder
+from knowledge import bert_folder, encoders
+from knowledge.embedders import computed_by
 from knowledge.embeddings import Embedder, Vectors
+from knowledge.encoder_base import Encoder
+from knowledge.encoders import for_documents
 from knowledge.library_encoder import LibraryEncoder
 from knowledge.packed_bert import Precision, attend, fastest
 from knowledge.packed_encoder import BATCH, PackedEncoder, batches
@@ -41,7 +44,7 @@ def encoder(precision: Precision) -> PackedEncoder:
     return PackedEncoder(shape, precision)
 
 
-def vectors(of: PackedEncoder | LibraryEncoder, texts: list[str]) -> Vectors:
+def vectors(of: Encoder, texts: list[str]) -> Vectors:
     found = np.empty((len(texts), of.dimension), dtype=np.float32)
     for batch in of.documents(texts):
         found[batch.places] = batch.compute()
@@ -95,19 +98,16 @@ def test_attention_holds_scores_that_have_no_exponential(size: float) -> None:
     assert torch.isfinite(found).all() and torch.allclose(found, expected, atol=0.05)
 
 
-def test_a_plain_bert_on_a_cpu_is_packed_and_all_else_is_the_librarys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedder: Embedder
-) -> None:
-    assert isinstance(embedder._encoder, PackedEncoder)
+def test_a_plain_bert_on_a_cpu_is_packed_and_all_else_is_the_librarys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(for_documents("plain", MODEL, "torch"), PackedEncoder)
     folder = tmp_path / "model"
     shutil.copytree(MODEL, folder)
     settings = (folder / "config.json").read_text()
     (folder / "config.json").write_text(settings.replace('"hidden_act": "gelu"', '"hidden_act": "relu"'))
-    other = Embedder(str(folder))
-    other.load(quiet)
-    assert isinstance(other._encoder, LibraryEncoder)
+    assert isinstance(for_documents("other", folder, "torch"), LibraryEncoder)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert Embedder(None)._packed(MODEL) is None
+    shape = bert_folder.shape_of(MODEL)
+    assert shape is not None and encoders._packed("plain", shape) is None
 
 
 def test_where_this_cpu_cannot_compute_it_the_library_does(
@@ -118,9 +118,9 @@ def test_where_this_cpu_cannot_compute_it_the_library_does(
 
     expected = embedder.encode_query(TEXTS[4])
     monkeypatch.setattr("knowledge.packed_bert.PackedBert.vectors", broken)
-    other = Embedder(None)
+    other = computed_by("torch")(None)
     other.load(quiet)
-    assert isinstance(other._encoder, LibraryEncoder) and "no such instruction" in caplog.text
+    assert isinstance(other, Embedder) and isinstance(other._encoder, LibraryEncoder) and "no such instruction" in caplog.text
     assert other.identity == embedder.identity
     assert float((other.encode_query(TEXTS[4]) * expected).sum()) > 0.99
 

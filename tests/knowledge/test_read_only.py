@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from knowledge import index_cache
+from knowledge import backup, index_cache
 from knowledge.backup import WHOLE
 from knowledge.base import EmbedderNotReady, EmptyBase, KnowledgeError, StoreInUse, UnknownBase
 from knowledge.embeddings import Vectors
@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_said(make: Make, tmp_path: Path) -> None:
 def test_a_restore_on_its_way_is_waited_for_and_one_cut_off_is_ended(make: Make, tmp_path: Path) -> None:
     library, folder = make(), tmp_path / "data"
     fill(library, "apple")
-    library.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     library.close()
     (tmp_path / "copy").rename(folder / WHOLE)
     lock = FolderLock(folder / "knowledge.lock")

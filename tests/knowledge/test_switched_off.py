@@ -120,7 +120,7 @@ def test_it_stays_off_over_restarts_and_backups_until_the_document_is_replaced(m
     passages = fill(first)
     off = [passages[1].chunk_id, passages[4].chunk_id]
     first.switch_passages("default", NAME, off, True)
-    first.backup(tmp_path / "copy")
+    backup.write(tmp_path / "data", tmp_path / "copy")
     first.close()
     check(tmp_path / "data")
     second = make()

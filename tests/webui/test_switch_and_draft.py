@@ -34,6 +34,25 @@ async def filled(page: Page, handbook: Path) -> None:
     await expect(page.locator("table.documents tbody tr").first).to_contain_text("ready", timeout=PATIENCE)
 
 
+async def draft_from(page: Page, *documents: str) -> None:
+    """Start to draft questions from these documents, or from all of the base."""
+    await page.get_by_role("tab", name="Evaluate").click()
+    for document in documents:
+        await page.click("#draft-documents input")
+        await page.get_by_role("option", name=document).click()
+    await page.click("#draft-start")
+
+
+async def draft_from_nothing(page: Page) -> None:
+    """See that an empty base is told, and what a choice that is left empty means."""
+    await page.get_by_role("tab", name="LangChain").click()
+    await draft_from(page)
+    await expect(page.locator("#draft-told")).to_contain_text("There are no documents to draft from", timeout=PATIENCE)
+    drawn = "getComputedStyle(document.querySelector('#draft-documents .secondary-wrap'), '::before').content"
+    assert await page.evaluate(drawn) == '"all documents"'
+    await page.get_by_role("tab", name="Documents").click()
+
+
 def found(library: Library, query: str) -> str:
     return " ".join(passage.text for passage in library.search("default", query, 5))
 
@@ -89,14 +108,10 @@ async def test_drafts_are_changed_approved_and_dropped(serve: Serve, browser: Br
     with serving(AskingServer(words)) as engine:
         server = await serve(backend="openai", api_base=engine.url, model_path=MODEL)
         page, _ = await visit(browser, server.url)
+        await draft_from_nothing(page)
         await filled(page, handbook)
-        await page.get_by_role("tab", name="Evaluate").click()
+        await draft_from(page)  # all documents
         told = page.locator("#draft-told")
-        await page.click("#draft-start")
-        await expect(told).to_contain_text("Choose the documents", timeout=PATIENCE)
-        await page.click("#draft-documents input")
-        await page.get_by_role("option", name="handbook.md").click()
-        await page.click("#draft-start")
         await expect(told).to_contain_text("Usable drafts: 2 of 3. Thrown away: 1 without a question mark.", timeout=PATIENCE)
         token = server.library.card("default").id
         assert server.library.question_files.rows(token) == [], "nothing is approved by itself"
@@ -124,10 +139,7 @@ async def test_drafting_is_stopped_in_the_engine_too(serve: Serve, browser: Brow
         server = await serve(backend="openai", api_base=engine.url, model_path=MODEL)
         page, _ = await visit(browser, server.url)
         await filled(page, handbook)
-        await page.get_by_role("tab", name="Evaluate").click()
-        await page.click("#draft-documents input")
-        await page.get_by_role("option", name="handbook.md").click()
-        await page.click("#draft-start")
+        await draft_from(page, "handbook.md")
         await expect(page.locator("#draft-told")).to_contain_text("Drafting question 1 of 3", timeout=PATIENCE)
         assert await until(lambda: engine.engine.active_generations == 1, seconds=20)
         await page.click("#draft-stop")
@@ -143,10 +155,7 @@ async def test_a_model_that_is_too_small_is_told(serve: Serve, browser: Browser,
     server = await serve(backend="echo")
     page, _ = await visit(browser, server.url)
     await filled(page, handbook)
-    await page.get_by_role("tab", name="Evaluate").click()
-    await page.click("#draft-documents input")
-    await page.get_by_role("option", name="handbook.md").click()
-    await page.click("#draft-start")
+    await draft_from(page, "handbook.md")
     told = page.locator("#draft-told")
     await expect(told).to_contain_text("Usable drafts: 0 of 3. Thrown away: 3 without a question mark.", timeout=PATIENCE)
     await expect(told).to_contain_text("This model is too small")
@@ -165,10 +174,7 @@ async def test_an_engine_that_fails_is_told_and_without_a_model_what_to_do(
             other = await serve(model_path="none", data_dir=tmp_path / "other")
             page, _ = await visit(browser, other.url)
             await filled(page, handbook)
-        await page.get_by_role("tab", name="Evaluate").click()
-        await page.click("#draft-documents input")
-        await page.get_by_role("option", name="handbook.md").click()
-        await page.click("#draft-start")
+        await draft_from(page, "handbook.md")
         await expect(page.locator("#draft-told")).to_contain_text(said, timeout=PATIENCE)
         assert len(await page.locator("#draft-told").inner_text()) > len(said) + 10, "with a reason"
         await expect(page.locator("#draft-start")).to_be_enabled()

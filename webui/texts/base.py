@@ -231,6 +231,7 @@ class Texts:
     draft: str
     draft_documents: str
     draft_count: str
+    draft_all: str
     draft_hint: str
     draft_nowhere: str
     drafting: str

