@@ -6,6 +6,7 @@ are in docs/decisions.md.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -27,30 +28,54 @@ ALIKE = 0.6
 NEAR = 0.7
 """Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
 
+FURTHER = 0.92
+"""What a passage counts for each better one of its document: the fourth of one file tells less than the first of another."""
+
 
 def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
     """Return the best `wanted` of passages, the best first; neighbours that were both found are one, at the better's place.
 
-    `share`: the part of them that one document may have, while others have passages that score nearly as much.
+    Each further passage of one document scores `FURTHER` of what it did for each one before it. `share`: the part of them
+    that one document may have, while others have passages that score nearly as much.
     """
+    runs = _runs(passages, wanted)
     most = max(1, math.ceil(share * wanted))
+    found: list[Passage] = []
+    held: Counter[int] = Counter()
+    while runs and len(found) < wanted:
+        run = _next(runs, held, most)
+        runs.remove(run)
+        document = run[0].source.document_id
+        found.append(replace(_joined(run), score=_adds(run, held)))
+        held[document] += 1
+    return sorted(found, key=lambda passage: -passage.score)
+
+
+def _runs(passages: Iterable[Passage], wanted: int) -> list[list[Passage]]:
+    """Return runs of neighbours, each with its best passage first, at least `wanted` where there are so many."""
     runs: list[list[Passage]] = []
-    waiting: list[Passage] = []
     for seen, passage in enumerate(passages):
-        if len(runs) == wanted and seen >= LOOKED_AT * wanted:
+        if len(runs) >= wanted and seen >= LOOKED_AT * wanted:
             break
         run = next((run for run in runs if _joins(run, passage)), None)
-        if run is not None:
+        if run is None:
+            runs.append([passage])
+        else:
             run.append(passage)
-            continue
-        while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
-            runs.append([waiting.pop(0)])
-        if len(runs) == wanted:
-            continue
-        held = sum(run[0].source == passage.source for run in runs)
-        (waiting.append(passage) if held >= most else runs.append([passage]))
-    runs += [[passage] for passage in waiting[: wanted - len(runs)]]
-    return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
+    return runs
+
+
+def _next(runs: Sequence[list[Passage]], held: Counter[int], most: int) -> list[Passage]:
+    """Return the run that adds most to what was chosen; `held`: how many of each document that is, of `most`."""
+    best = max(runs, key=lambda run: _adds(run, held))
+    if held[best[0].source.document_id] < most:
+        return best
+    others = [run for run in runs if held[run[0].source.document_id] < most and run[0].score >= NEAR * best[0].score]
+    return max(others, key=lambda run: _adds(run, held), default=best)
+
+
+def _adds(run: Sequence[Passage], held: Counter[int]) -> float:
+    return run[0].score * FURTHER ** held[run[0].source.document_id]
 
 
 def _joins(run: Sequence[Passage], passage: Passage) -> bool:
