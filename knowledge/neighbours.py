@@ -29,26 +29,26 @@ NEAR = 0.7
 """Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
 
 FURTHER = 0.92
-"""What a passage counts for each better one of its document: the fourth of one file tells less than the first of another."""
+"""What a passage counts for each one of its document chosen before it, `NEAR` at least: the fourth of a file tells less than
+the first of another."""
 
 
 def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
     """Return the best `wanted` of passages, the best first; neighbours that were both found are one, at the better's place.
 
-    Each further passage of one document scores `FURTHER` of what it did for each one before it. `share`: the part of them
+    A document's further passages must score the more, the more of it is chosen already (`FURTHER`). `share`: the part of them
     that one document may have, while others have passages that score nearly as much.
     """
     runs = _runs(passages, wanted)
     most = max(1, math.ceil(share * wanted))
-    found: list[Passage] = []
+    chosen: list[list[Passage]] = []
     held: Counter[int] = Counter()
-    while runs and len(found) < wanted:
+    while runs and len(chosen) < wanted:
         run = _next(runs, held, most)
         runs.remove(run)
-        document = run[0].source.document_id
-        found.append(replace(_joined(run), score=_adds(run, held)))
-        held[document] += 1
-    return sorted(found, key=lambda passage: -passage.score)
+        chosen.append(run)
+        held[run[0].source.document_id] += 1
+    return [_joined(run) for run in sorted(chosen, key=lambda run: -run[0].score)]
 
 
 def _runs(passages: Iterable[Passage], wanted: int) -> list[list[Passage]]:
@@ -75,7 +75,8 @@ def _next(runs: Sequence[list[Passage]], held: Counter[int], most: int) -> list[
 
 
 def _adds(run: Sequence[Passage], held: Counter[int]) -> float:
-    return run[0].score * FURTHER ** held[run[0].source.document_id]
+    """Return what a run's score counts beside the passages of its document that were chosen before it."""
+    return run[0].score * max(NEAR, FURTHER ** held[run[0].source.document_id])
 
 
 def _joins(run: Sequence[Passage], passage: Passage) -> bool:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from itertools import chain
 
-import pytest
-
 from knowledge.base import Locator, Passage, Source
 from knowledge.neighbours import FURTHER, NEAR, ROOM, merged
 
@@ -63,12 +61,22 @@ def test_one_document_has_its_share_while_others_tell_nearly_as_much() -> None:
     assert [one.source.document_id for one in merged([*flood, *other[1:]], 4)] == [1] * 4
 
 
-def test_each_further_passage_of_a_document_counts_less_beside_the_first_of_another() -> None:
-    flood = [passage(n * 3, f"flood {n}", 0.9, document=1) for n in range(1, 9)]
-    found = merged([*flood, passage(60, "other", 0.8, document=2)], 4)
-    assert [one.source.document_id for one in found] == [1, 1, 2, 1]
-    assert [one.score for one in found] == pytest.approx([0.9, 0.9 * FURTHER, 0.8, 0.9 * FURTHER**2])
+def test_each_further_passage_of_a_document_must_score_more_beside_the_first_of_another() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 1000, document=1) for n in range(1, 9)]
+    others = [passage(60 + 3 * n, "other", 0.9 * FURTHER**2 - n / 1000, document=2 + n) for n in range(1, 9)]
+    found = merged([*flood, *others[:1]], 3)
+    assert [(one.source.document_id, one.score) for one in found] == [
+        (1, flood[0].score),
+        (1, flood[1].score),
+        (3, others[0].score),
+    ]
     assert [one.text for one in merged(flood, 3)] == ["flood 1", "flood 2", "flood 3"]
+
+
+def test_nothing_far_weaker_takes_the_place_of_however_many_passages_of_one_document() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9, document=1) for n in range(1, 31)]
+    weak = [passage(200 + n * 3, f"weak {n}", 0.9 * NEAR - 0.01, document=1 + n) for n in range(1, 9)]
+    assert {one.source.document_id for one in merged([*flood, *weak], 30)} == {1}
 
 
 def test_a_document_alone_or_far_better_than_all_others_is_not_capped() -> None:

@@ -73,8 +73,8 @@ def test_terms_that_a_stop_left_unmade_are_made_by_the_next_start(
     before = older_terms(make, path)
     monkeypatch.setattr(term_rows, "ROWS", 1)
 
-    def stop(what: str, part: float) -> None:
-        if part > 0.5 and "word index" in what:
+    def stop(what: str, part: float | None) -> None:
+        if part and part > 0.5 and "word index" in what:
             raise Stopped
 
     second = make(load=False)
