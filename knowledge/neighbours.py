@@ -6,6 +6,7 @@ are in docs/decisions.md.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -27,40 +28,66 @@ ALIKE = 0.6
 NEAR = 0.7
 """Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
 
+FURTHER = 0.92
+"""What a passage counts for each one of its document chosen before it, `NEAR` at least: the fourth of a file tells less than
+the first of another."""
+
 
 def merged(passages: Iterable[Passage], wanted: int, share: float = 1.0) -> list[Passage]:
     """Return the best `wanted` of passages, the best first; neighbours that were both found are one, at the better's place.
 
-    `share`: the part of them that one document may have, while others have passages that score nearly as much.
+    A document's further passages must score the more, the more of it is chosen already (`FURTHER`). `share`: the part of them
+    that one document may have, while others have passages that score nearly as much.
     """
+    runs = _runs(passages, wanted)
     most = max(1, math.ceil(share * wanted))
+    chosen: list[list[Passage]] = []
+    held: Counter[int] = Counter()
+    while runs and len(chosen) < wanted:
+        run = _next(runs, held, most)
+        runs.remove(run)
+        chosen.append(run)
+        held[run[0].source.document_id] += 1
+    return [_joined(run) for run in sorted(chosen, key=lambda run: -run[0].score)]
+
+
+def _runs(passages: Iterable[Passage], wanted: int) -> list[list[Passage]]:
+    """Return runs of neighbours, each with its best passage first, at least `wanted` where there are so many."""
     runs: list[list[Passage]] = []
     places: dict[int, int] = {}  # of the runs that hold a passage, by its id
-    waiting: list[Passage] = []
     for seen, passage in enumerate(passages):
-        if len(runs) == wanted and seen >= LOOKED_AT * wanted:
+        if len(runs) >= wanted and seen >= LOOKED_AT * wanted:
             break
         near = sorted({places[one] for one in (passage.chunk_id - 1, passage.chunk_id + 1) if one in places})
         place = next((place for place in near if _joins(runs[place], passage)), None)
-        if place is not None:
-            runs[place].append(passage)
-            places[passage.chunk_id] = place
-            continue
-        while waiting and len(runs) < wanted and passage.score < NEAR * waiting[0].score:
-            _begin(runs, places, waiting.pop(0))
-        if len(runs) == wanted:
-            continue
-        if sum(run[0].source == passage.source for run in runs) >= most:
-            waiting.append(passage)
-        else:
-            _begin(runs, places, passage)
-    runs += [[passage] for passage in waiting[: wanted - len(runs)]]
-    return [_joined(run) for run in sorted(runs, key=lambda run: -run[0].score)]
+        if place is None:
+            place = len(runs)
+            runs.append([])
+        runs[place].append(passage)
+        places[passage.chunk_id] = place
+    return runs
 
 
-def _begin(runs: list[list[Passage]], places: dict[int, int], passage: Passage) -> None:
-    places[passage.chunk_id] = len(runs)
-    runs.append([passage])
+def _next(runs: Sequence[list[Passage]], held: Counter[int], most: int) -> list[Passage]:
+    """Return the run that adds most to what was chosen; `held`: how many of each document that is, of `most`."""
+    best = _best(runs, held)
+    if held[best[0].source.document_id] < most:
+        return best
+    others = [run for run in runs if held[run[0].source.document_id] < most and run[0].score >= NEAR * best[0].score]
+    return _best(others, held) if others else best
+
+
+def _best(runs: Sequence[list[Passage]], held: Counter[int]) -> list[Passage]:
+    """Return the first of runs, the best first, whose score counts most beside what was chosen of its document before."""
+    found, most = runs[0], 0.0
+    for run in runs:
+        score = run[0].score
+        if score <= most:  # nor do those behind it count more
+            break
+        counted = score * max(NEAR, FURTHER ** held[run[0].source.document_id])
+        if counted > most:
+            found, most = run, counted
+    return found
 
 
 def _joins(run: Sequence[Passage], passage: Passage) -> bool:

@@ -116,17 +116,17 @@ class Shelf:
                 self._cache.keep(index, connection, base_id, embedder)
 
     def fill_terms(self, report: Callable[[float], None]) -> None:
-        """Make the terms of chunks that an older version stored without; `report` is told the part done in [0, 1]."""
+        """Make the terms of chunks that an older version stored without, or others; `report` hears the part done in [0, 1]."""
         with self._store.read() as connection:
             total = term_rows.missing(connection)
-        done = 0
+        done, last = 0, 0
         while done < total:
             report(done / total)
             with self._store.write() as connection:
-                some = term_rows.fill(connection)
+                some = term_rows.fill(connection, last)
             if not some:
                 break
-            done += some
+            done, last = done + len(some), some[-1]
 
     def receive(self, base_id: int, name: str, received: Received, cut: Cut) -> Job:
         """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""

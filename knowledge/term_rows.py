@@ -1,6 +1,7 @@
 """The table of the terms of each chunk, for lexical search. Every function works within one connection's transaction.
 
-A row goes with its chunk. Chunks of a database that is older than this table have none: `missing` and `fill` make them.
+A row goes with its chunk. Chunks of an older database have none (it is older than this table, or its terms were others):
+`missing` counts them and `fill` makes theirs.
 """
 
 import json
@@ -15,6 +16,9 @@ CREATE TABLE chunk_terms (
     terms BLOB NOT NULL
 );
 """
+
+ANEW = "DELETE FROM chunk_terms;"
+"""The step of a version whose terms differ from those before it: `fill` makes them all again."""
 
 ROWS = 4096
 
@@ -57,13 +61,14 @@ def missing(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM chunk_terms)").fetchone()[0])
 
 
-def fill(connection: sqlite3.Connection) -> int:
-    """Make the terms of some thousand chunks that have none; return of how many."""
+def fill(connection: sqlite3.Connection, after: int) -> list[int]:
+    """Make the terms of some thousand chunks that have none, of ids above `after`; return their ids, in order."""
     rows = connection.execute(
         "SELECT c.id, c.text, c.headings, d.name FROM chunks c JOIN documents d ON d.id = c.document_id"
-        " WHERE NOT EXISTS (SELECT 1 FROM chunk_terms WHERE chunk_id = c.id) LIMIT ?",
-        (ROWS,),
+        " WHERE c.id > ? AND NOT EXISTS (SELECT 1 FROM chunk_terms WHERE chunk_id = c.id) ORDER BY c.id LIMIT ?",
+        (after, ROWS),
     ).fetchall()
     packed = [terms.pack(terms.of_passage(name, json.loads(headings), text)) for _, text, headings, name in rows]
-    put(connection, [row[0] for row in rows], packed)
-    return len(rows)
+    ids = [row[0] for row in rows]
+    put(connection, ids, packed)
+    return ids

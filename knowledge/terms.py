@@ -34,6 +34,7 @@ _NAME = re.compile(
 )
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _VOWEL = re.compile("[aeiouy]")
+_SYLLABLE = re.compile("[aeiouy]+[^aeiouy]")
 _KEY = np.dtype("<u4")
 # What `_WORD` and `_NAME` find in a folded text of ASCII alone, in half the time.
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -84,7 +85,19 @@ def stem(word: str) -> str:
             break
     if len(word) > 3:
         word = word.removesuffix("e")
-    return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else word
+    return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else _verb(word)
+
+
+def _verb(word: str) -> str:
+    """Return a word, already without its "e", as the verb it is made of: "validation" and "validat" are "valid"."""
+    if word.endswith(("sion", "tion")) and _long(word[:-3]):
+        word = word[:-3]
+    return word[:-2] if word.endswith("at") and _long(word[:-2]) else word
+
+
+def _long(word: str) -> bool:
+    """Whether a word stays itself without its ending, by Porter's measure (1980): "predict" does, "sect" does not."""
+    return len(_SYLLABLE.findall(word)) > 1
 
 
 ENGLISH = """

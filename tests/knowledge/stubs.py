@@ -35,13 +35,13 @@ BACK_TO_FOUR = (
     "DROP VIEW document_rows; DROP VIEW passage_rows; DROP INDEX chunks_switched_off;"
     f"ALTER TABLE chunks DROP COLUMN switched_off;{_views(4)}PRAGMA user_version=4;"
 )
-"""Makes a database of schema 5 one of schema 4."""
+"""Makes a database of schema 5 or 6 one of schema 4."""
 
 BACK_TO_THREE = BACK_TO_FOUR + (
     "DROP TABLE next_vectors; ALTER TABLE bases DROP COLUMN embedder_path; ALTER TABLE bases DROP COLUMN next_embedder;"
     "PRAGMA user_version=3;"
 )
-"""Makes a database of schema 5 one of schema 3."""
+"""Makes a database of schema 5 or 6 one of schema 3."""
 
 
 class StubEmbedder:

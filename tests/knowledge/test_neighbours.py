@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import chain
 
 from knowledge.base import Locator, Passage, Source
-from knowledge.neighbours import NEAR, ROOM, merged
+from knowledge.neighbours import FURTHER, NEAR, ROOM, merged
 
 
 def passage(chunk: int, text: str, score: float, title: str = "", document: int = 0, tokens: int = 10) -> Passage:
@@ -58,7 +58,25 @@ def test_one_document_has_its_share_while_others_tell_nearly_as_much() -> None:
     found = merged([*flood, *other], 4, 0.5)
     assert [one.source.document_id for one in found] == [1, 1, 2, 3]
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    assert [one.source.document_id for one in merged([*flood, *other], 4)] == [1] * 4
+    assert [one.source.document_id for one in merged([*flood, *other[1:]], 4)] == [1] * 4
+
+
+def test_each_further_passage_of_a_document_must_score_more_beside_the_first_of_another() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9 - n / 1000, document=1) for n in range(1, 9)]
+    others = [passage(60 + 3 * n, "other", 0.9 * FURTHER**2 - n / 1000, document=2 + n) for n in range(1, 9)]
+    found = merged([*flood, *others[:1]], 3)
+    assert [(one.source.document_id, one.score) for one in found] == [
+        (1, flood[0].score),
+        (1, flood[1].score),
+        (3, others[0].score),
+    ]
+    assert [one.text for one in merged(flood, 3)] == ["flood 1", "flood 2", "flood 3"]
+
+
+def test_nothing_far_weaker_takes_the_place_of_however_many_passages_of_one_document() -> None:
+    flood = [passage(n * 3, f"flood {n}", 0.9, document=1) for n in range(1, 31)]
+    weak = [passage(200 + n * 3, f"weak {n}", 0.9 * NEAR - 0.01, document=1 + n) for n in range(1, 9)]
+    assert {one.source.document_id for one in merged([*flood, *weak], 30)} == {1}
 
 
 def test_a_document_alone_or_far_better_than_all_others_is_not_capped() -> None:

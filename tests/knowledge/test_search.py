@@ -57,7 +57,7 @@ def test_a_base_full_of_repetitions_still_gives_what_is_different(library: Libra
 
 
 def test_no_more_than_asked_and_never_more_than_the_limit(library: Library) -> None:
-    put(library, big=story("word", 160))
+    put(library, big=story("word", 320))
     assert len(library.search("default", "word", 3)) == 3
     assert len(library.search("default", "word", 10_000)) == LARGEST
     assert library.search("default", "word", 0) == []

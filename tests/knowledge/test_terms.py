@@ -14,6 +14,12 @@ from knowledge import terms
         ("Running", ["run"]),
         ("studies study", ["studi", "studi"]),
         ("classes boxes", ["class", "box"]),
+        ("predicts prediction predictable", ["predict", "predict", "predictabl"]),
+        ("validates validating validation valid", ["valid", "valid", "valid", "valid"]),
+        (
+            "create creation section version nation formats",
+            ["creat", "creation", "section", "version", "nation", "format"],
+        ),
         ("The CAFÉ's", ["the", "café", "s"]),
         ("ﬁne", ["fin"]),
         ("东京都", ["东", "京", "都", "东京", "京都"]),
