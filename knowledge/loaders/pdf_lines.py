@@ -17,6 +17,7 @@ from knowledge.loaders.bidi import Box
 from knowledge.loaders.lines import Cell, Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
 from knowledge.loaders.pdf_columns import with_tables
+from knowledge.loaders.pdf_flow import is_broken, rejoined
 from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_part import CURRENCY, Part
 from knowledge.loaders.pdf_rules import Rule
@@ -68,7 +69,8 @@ def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Itera
 
 def order_of(text: str, text_page: Any) -> Order:
     """Return a page's text in reading order; `text` has a character for each of PDFium's."""
-    return ordered(text, list(boxes_of(text_page, 0, len(text))), text_page.get_charbox)
+    boxes = list(boxes_of(text_page, 0, len(text)))
+    return rejoined(text, boxes) if is_broken(text) else ordered(text, boxes, text_page.get_charbox)
 
 
 def style_at(text_page: Any, place: int) -> str:

@@ -20,6 +20,8 @@ FIGURES_NEAR, LABELS_NEAR = 6.0, 36.0
 """between the ends of figures in one column (a bracket hangs over), and between labels, which may be indented."""
 BEFORE = 3
 """Pages that are looked at for a header and footer: those of odd and even pages differ."""
+MOST_LINES = 12
+"""Lines of a header or a footer."""
 NUMBER, YEAR = re.compile(r"\d+(?:[.,'\u2009\u202f]\d+)*"), re.compile(r"\b(?:19|20)\d\d\b")
 NOTHING = re.compile(r"[-\u2012-\u2015\u2212*.\s]*|n/?[am]\.?|none|nil", re.IGNORECASE)
 PAGE_NUMBER = re.compile(
@@ -72,6 +74,7 @@ class Spread:
         begins = [line for line in placed(page) if middle(line) > part.top]
         return (
             same_columns(above, part)
+            and max(len(between), len(begins)) <= MOST_LINES
             and all(self._is_known(line, [page, *list(self._pages)[:-1]]) for line in between)
             and all(self._is_known(line, self._pages) for line in begins)
         )
