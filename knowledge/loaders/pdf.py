@@ -23,7 +23,7 @@ from knowledge.loaders.pdf_lines import lines_of
 from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import rules_of
 from knowledge.loaders.pdf_spread import Spread
-from knowledge.loaders.table import take_caption
+from knowledge.loaders.table import take_caption, with_captions_below
 
 MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
@@ -57,7 +57,7 @@ def read(path: Path, report: PageReport) -> Extract:
     pictures = tuple(number for number, page in enumerate(pages, 1) if page.drawn and number not in written)
     if not blocks and not pictures:
         raise no_text(pages)
-    return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()), pictures)
+    return Extract(tuple(with_captions_below(blocks)), len(pages), (*about(pages), *cleaner.warnings()), pictures)
 
 
 def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list[Block]:
