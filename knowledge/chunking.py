@@ -129,7 +129,7 @@ def _pack(blocks: list[list[Piece]], limit: int, overlap: int) -> Iterator[tuple
         whole = pieces[0].block.kind != "text" and sum(piece.cost for piece in pieces) <= limit
         header = [] if whole else _header(pieces, limit)
         for atom in [pieces] if whole else [[piece] for piece in pieces]:
-            if not draft.fits(atom):
+            if not draft.fits(atom) or draft.is_on_another_page(atom[0].block):
                 yield from draft.close()
                 draft.open(atom, header)
             draft.pieces += atom
@@ -160,6 +160,10 @@ class _Draft:
 
     def fits(self, atom: list[Piece]) -> bool:
         return _cost(self.pieces) + _cost(atom) <= self._limit
+
+    def is_on_another_page(self, block: Block) -> bool:
+        """Whether a table would stand in a chunk of an earlier page: each of its rows is to be found on its page."""
+        return block.kind == "table" and self.pieces != [] and self.pieces[0].block.locator.page != block.locator.page
 
     def close(self) -> Iterator[tuple[str, Locator]]:
         """Yield the chunk unless it is blank."""
