@@ -177,7 +177,7 @@ async def test_a_table_is_shown_as_one_and_found_in_its_document(
     await expect(second.locator("table.rows tbody tr")).to_have_count(4)
     await second.get_by_role("link", name="page 2").click()
     await expect(page.locator("#source nav")).to_contain_text("Page 2 of 2", timeout=PATIENCE)
-    await expect(page.locator("#source figure i")).to_have_count(12 + 1, timeout=PATIENCE)  # its cells and the number of the page
+    await expect(page.locator("#source figure i")).to_have_count(12 + 1, timeout=PATIENCE)  # and the page's number
 
 
 async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser, files: list[Path], tmp_path: Path) -> None:
