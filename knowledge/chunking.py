@@ -12,6 +12,7 @@ nothing 0.52, 425; small sections merged and headings 0.57, 503. FastAPI's 0.86,
 - Neighbouring chunks share whole sentences up to the overlap, on one page only: a chunk's page is its text's.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,6 +25,9 @@ from knowledge.pieces import Piece, pieces_of
 
 SLAB = 2000
 """Texts given to the tokenizer at once: its speed needs thousands, the memory of its answers no more."""
+
+RULE = re.compile(r"[|:+ \t]*[-=][-|:+= \t]*\n?")
+"""The line below a header row."""
 
 PREFIX_PART = 5
 """Names and headings may take at most this fraction (1/5) of what the model reads."""
@@ -125,7 +129,7 @@ def _pack(blocks: list[list[Piece]], limit: int, overlap: int) -> Iterator[tuple
         whole = pieces[0].block.kind != "text" and sum(piece.cost for piece in pieces) <= limit
         header = [] if whole else _header(pieces, limit)
         for atom in [pieces] if whole else [[piece] for piece in pieces]:
-            if not draft.fits(atom):
+            if not draft.fits(atom) or draft.is_on_another_page(atom[0].block):
                 yield from draft.close()
                 draft.open(atom, header)
             draft.pieces += atom
@@ -139,7 +143,7 @@ def _header(pieces: list[Piece], limit: int) -> list[Piece]:
     """
     if pieces[0].block.kind != "table" or len(pieces) < 2:
         return []
-    rule = next((place for place in (1, 2, 3) if place < len(pieces) and not pieces[place].text.strip("|:-+= \t\n")), 0)
+    rule = next((place for place in (1, 2, 3) if place < len(pieces) and RULE.fullmatch(pieces[place].text)), 0)
     for header in (pieces[: rule + 1], pieces[max(rule - 1, 0) : rule + 1]):  # a caption, perhaps an empty line, come first
         if sum(piece.cost for piece in header) <= limit // 2:
             return header
@@ -156,6 +160,10 @@ class _Draft:
 
     def fits(self, atom: list[Piece]) -> bool:
         return _cost(self.pieces) + _cost(atom) <= self._limit
+
+    def is_on_another_page(self, block: Block) -> bool:
+        """Whether a table would stand in a chunk of an earlier page: each of its rows is to be found on its page."""
+        return block.kind == "table" and self.pieces != [] and self.pieces[0].block.locator.page != block.locator.page
 
     def close(self) -> Iterator[tuple[str, Locator]]:
         """Yield the chunk unless it is blank."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from knowledge.base import Locator, Passage
+from knowledge.chunking import RULE
 
 TOGETHER = 2
 """Neighbours of one section that become one passage, however long: a context of four passages holds four such pairs."""
@@ -24,6 +25,9 @@ LOOKED_AT = 3
 
 ALIKE = 0.6
 """Neighbours become one where the weaker scores this part of the better: one that is far weaker tells something else."""
+
+HEAD = 4
+"""Lines of what the parts of a table repeat, at most: a caption, an empty line, the header row, the rule."""
 
 NEAR = 0.7
 """Another document's passage takes the place of one more of a document that has its share, where it scores this part of it."""
@@ -122,12 +126,22 @@ def _joined(run: Sequence[Passage]) -> Passage:
             text += ("\n\n" if text else "") + " > ".join(headings[len(common) :])
         elif text:  # only passages of one section overlap
             shared = _shared(text, passage.text)
-        text += passage.text[shared:] if shared else "\n" * bool(text) + passage.text
+        repeated = _repeated(text, passage.text) if not shared else 0
+        text += passage.text[shared:] if shared else "\n" * bool(text) + passage.text[repeated:]
         above = headings
     lines = [(one.locator.first_line, one.locator.last_line) for one in ordered]
     first, last = [one for one, _ in lines if one is not None], [one for _, one in lines if one is not None]
     where = Locator(run[0].locator.page, common, min(first, default=None), max(last, default=None))
     return replace(run[0], text=text, locator=where, tokens=sum(passage.tokens for passage in run))
+
+
+def _repeated(before: str, after: str) -> int:
+    """Return how many characters `after` begins with that are the header row, and caption, of the table `before` ends with."""
+    lines = after.split("\n", HEAD)[:HEAD]
+    rule = next((place for place, line in enumerate(lines) if RULE.fullmatch(line)), None)
+    head = "\n".join([*lines[: rule + 1], ""]) if rule is not None else ""
+    table = before[before.rfind(head) :] if head and head in before else ""
+    return len(head) if table and all(line.startswith("|") for line in table[len(head) :].split("\n")) else 0
 
 
 def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -137,10 +151,11 @@ def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _shared(before: str, after: str) -> int:
-    """Return how many characters the end of one text and the beginning of the next have in common."""
+    """Return how many characters the end of one text and the beginning of the next have in common: sentences, no mere sign."""
     start = max(0, len(before) - len(after))
     while start < len(before):
-        if after.startswith(before[start:]):
+        whole = not before[max(start - 1, 0) : start].isalnum() and after.startswith(before[start:])
+        if whole and any(map(str.isalnum, before[start:])):
             return len(before) - start
         start += 1
     return 0

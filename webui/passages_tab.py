@@ -11,6 +11,7 @@ from knowledge.library import Library
 from webui import sources, talk
 from webui.actions import Door, link, parsed
 from webui.markup import flat, note
+from webui.passage_text import shown as shown_text
 from webui.texts.base import Texts
 
 SHOWN = 20
@@ -109,7 +110,9 @@ def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> st
     text = passage.text
     marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(text[:shared])}</span>' if shared else ""
     title = sources.opener(shown, texts, sources.place(shown, texts) or flat(texts.open_short))
-    body = f'<div class="passage whole">{marked}{flat(text[shared:])}</div>'
+    words = shown_text(text[shared:])
+    reached = ' tabindex="0"' if "<table" in words else ""  # what may be wider than the card is scrolled by keys, too
+    body = f'<div class="passage whole"{reached}>{marked}{words}</div>'
     off = passage.switched_off
     act = (f'<span class="state">{flat(texts.switched_off)}</span>' if off else "") + _act(at, passage, texts)
     kind = " chunk off" if off else " chunk"

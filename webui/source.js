@@ -24,6 +24,13 @@ const SOURCE = (() => {
   document.body ? ready() : document.addEventListener("DOMContentLoaded", ready);
   let number = 0; // of the opening: what an earlier one brings late is not shown any more
 
+  const wordsOf = (passage) => { // its tables as they were written, a row a line with bars between the cells: so they are looked for
+    const copy = passage.cloneNode(true);
+    for (const row of copy.querySelectorAll("tr"))
+      row.replaceWith(`\n| ${[...row.cells].map((cell) => cell.textContent).join(" | ")} |\n`);
+    return copy.textContent;
+  };
+
   async function open(card) {
     const link = card.querySelector("a.open"), passage = card.querySelector(".passage");
     if (!link || !passage) return;
@@ -36,7 +43,7 @@ const SOURCE = (() => {
     body.replaceChildren();
     if (!sheet.open) sheet.showModal();
     try {
-      const asked = { text: passage.textContent, page, line, headings };
+      const asked = { text: wordsOf(passage), page, line, headings };
       const answer = await fetch(`${address}/source`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
       const found = await answer.json();
       if (own !== number) return;

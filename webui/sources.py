@@ -8,6 +8,7 @@ from urllib.parse import quote
 from assistant.prompt import TokenCounts
 from assistant.run import Run
 from webui.markup import flat, note
+from webui.passage_text import shown
 from webui.talk import SourceCard, Turn, anchor, used
 from webui.texts.base import Texts
 
@@ -85,7 +86,7 @@ def opener(card: SourceCard, texts: Texts, label: str = "") -> str:
 
 def passage(text: str) -> str:
     """Return the text of a passage as its card shows it."""
-    return f'<div class="passage" tabindex="0">{flat(BLANK_LINES.sub(chr(10), text))}</div>'
+    return f'<div class="passage" tabindex="0">{shown(BLANK_LINES.sub(chr(10), text))}</div>'
 
 
 def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: str = "", mark: str = "", act: str = "") -> str:

@@ -19,7 +19,7 @@ from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_propert
 from knowledge.loaders.docx_table import rows_of
 from knowledge.loaders.docx_text import begins_with_box, floating_in, notes_in, parts_in, text_of
 from knowledge.loaders.outline import Outline
-from knowledge.loaders.table import markdown, take_caption
+from knowledge.loaders.table import markdown, take_caption, with_captions_below
 
 MAIN = "word/document.xml"
 NOTES = (("footnotes", "footnote"), ("endnotes", "endnote"))
@@ -100,7 +100,7 @@ class _Document:
         warnings = self._cleaner.warnings()
         if self._unread:
             warnings += (f"{self._unread} documents embedded in the document are not read",)
-        return Extract(tuple(self._blocks), None, warnings)
+        return Extract(tuple(with_captions_below(self._blocks)), None, warnings)
 
     def _take_paragraph(self, paragraph: Element) -> None:
         if begins_with_box(paragraph):

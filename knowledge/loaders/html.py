@@ -14,6 +14,7 @@ from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.encodings import decode
 from knowledge.loaders.html_page import Page
+from knowledge.loaders.table import with_captions_below
 from knowledge.loaders.text import SAMPLE, refuse_binary
 
 LIBRARIES = ("lxml.etree",)
@@ -40,7 +41,7 @@ def blocks_of(data: bytes, cleaner: Cleaner, fallback: str = "") -> tuple[list[B
     """Return the blocks of a page and warnings; `fallback` is the heading of a page that has neither title nor headings."""
     text, warnings = characters(data)
     refuse_binary(text[:SAMPLE])
-    return parsed(text, cleaner).blocks(fallback), warnings
+    return with_captions_below(parsed(text, cleaner).blocks(fallback)), warnings
 
 
 def parsed(text: str, cleaner: Cleaner) -> Page:

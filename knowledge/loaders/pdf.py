@@ -19,9 +19,11 @@ from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.lines import Line, paragraphs
 from knowledge.loaders.page_numbers import ranges
 from knowledge.loaders.pdf_letters import is_guessed
-from knowledge.loaders.pdf_lines import Ruled, lines_of
+from knowledge.loaders.pdf_lines import lines_of
+from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import rules_of
-from knowledge.loaders.table import take_caption
+from knowledge.loaders.pdf_spread import Spread
+from knowledge.loaders.table import take_caption, with_captions_below
 
 LIBRARIES = ("pypdfium2",)
 
@@ -37,7 +39,7 @@ NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], " ")
 class Page:
     """One page: its lines and tables, whether anything is drawn on it, could not be read at all, or had to be guessed."""
 
-    lines: tuple[Line | Ruled, ...]
+    lines: tuple[Line | Part, ...]
     drawn: bool = False
     broken: bool = False
     guessed: bool = False
@@ -48,29 +50,31 @@ def read(path: Path, report: PageReport) -> Extract:
     head = magic.head_of(path)
     if b"%PDF-" not in head:
         raise UnreadableFile("wrong_type" if head else "empty", magic.other_kind(head, "a PDF document"))
-    cleaner, blocks, pages = Cleaner(), [], []
+    cleaner, spread, blocks, pages = Cleaner(), Spread(), [], []
     for number, count, page in pages_of(path):
-        blocks += blocks_of(page, number, cleaner)
+        blocks += blocks_of(page, number, cleaner, spread)
         pages.append(page)
         report(number, count)
     written = {block.locator.page for block in blocks}
     pictures = tuple(number for number, page in enumerate(pages, 1) if page.drawn and number not in written)
     if not blocks and not pictures:
         raise no_text(pages)
-    return Extract(tuple(blocks), len(pages), (*about(pages), *cleaner.warnings()), pictures)
+    return Extract(tuple(with_captions_below(blocks)), len(pages), (*about(pages), *cleaner.warnings()), pictures)
 
 
-def blocks_of(page: Page, number: int, cleaner: Cleaner) -> list[Block]:
+def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list[Block]:
     """Return the paragraphs and tables of a page; the caption above a table belongs to it."""
     blocks: list[Block] = []
-    for ruled, group in groupby(page.lines, key=lambda one: isinstance(one, Ruled)):
+    lines, joined = spread.join(page.lines)
+    for tabular, group in groupby(lines, key=lambda one: isinstance(one, Part)):
         parts = list(group)
-        for raw in [one.text for one in parts] if ruled else paragraphs(one for one in parts if isinstance(one, Line)):
-            text = cleaner.clean(raw.translate(NO_GLYPHS))
-            if ruled:
-                text = f"{take_caption(blocks)}\n{text}".lstrip("\n")
+        tables = [one for one in parts if isinstance(one, Part)]
+        for one in tables or paragraphs(one for one in parts if isinstance(one, Line)):
+            text = cleaner.clean((one.text if isinstance(one, Part) else one).translate(NO_GLYPHS))
+            if isinstance(one, Part):
+                text = f"{spread.told(one, take_caption(blocks), joined)}\n{text}".lstrip("\n")
             if text.strip():
-                blocks.append(Block(text, Locator(page=number), "table" if ruled else "text"))
+                blocks.append(Block(text, Locator(page=number), "table" if tabular else "text"))
     return blocks
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from knowledge.loaders import table
 from knowledge.loaders.lines import Cell, Line
+from knowledge.loaders.pdf_part import Part, Span
 
 NUMBER = r"[-+(\u2212\u2013]?\s?[$€£¥₹]?\s?[-(\u2212\u2013]?\s?\d[\d.,'\u2009\u202f]*\s?%?\s?\)?\s?%?"
 FIGURE = re.compile(rf"{NUMBER}(?:\s?[-\u2013]\s?{NUMBER})?|[$€£¥₹]?\s?[-\u2013\u2014*]|n/?[am]\.?", re.IGNORECASE)
@@ -28,9 +29,6 @@ MOST_LABELS = 3
 """Rows without figures that may stand together between rows with them: a long label, a heading."""
 MOST_HEADS, HEAD_HIGH, HEAD_LEFT, LONGEST_HEAD = 16, 7.0, 4.0, 60
 """Lines of a header; heights that it may stand above the figures and begin left of them; characters of one of its cells."""
-
-Span = tuple[float, float]
-"""Left and right in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,8 @@ class Row:
         return max(line.height for line in self.lines)
 
 
-def with_tables(lines: Iterable[Line]) -> Iterator[Line | str]:
-    """Yield lines, a table of figures among them as Markdown in their place."""
+def with_tables(lines: Iterable[Line]) -> Iterator[Line | Part]:
+    """Yield lines, a table of figures among them in their place."""
     rows = list(rows_of(lines))
     done = at = 0
     while at < len(rows):
@@ -62,7 +60,7 @@ def with_tables(lines: Iterable[Line]) -> Iterator[Line | str]:
         if columns:
             begin, body = header_of(rows, at, done, columns)
             yield from (line for row in rows[done:begin] for line in row.lines)
-            yield markdown(rows[begin:body], rows[body:end], columns)
+            yield part_of(rows[begin:body], rows[body:end], columns)
             done = end
         at = max(end, at + 1)
     yield from (line for row in rows[done:] for line in row.lines)
@@ -197,11 +195,14 @@ def column_at(cell: Cell, columns: Sequence[Span]) -> int:
     return min(range(len(columns)), key=lambda place: abs(sum(columns[place]) / 2 - middle))
 
 
-def markdown(heads: Sequence[Row], rows: Sequence[Row], columns: Sequence[Span]) -> str:
+def part_of(heads: Sequence[Row], rows: Sequence[Row], columns: Sequence[Span]) -> Part:
     """Return rows below a header as a table; the lines of the header stand one above the other in their cells."""
     parts = [in_columns(row, columns) for row in heads]
-    head = [[" ".join(filter(None, cells)) for cells in zip(*parts, strict=True)]] if parts else []
-    return table.markdown([*head, *(in_columns(row, columns) for row in rows)])
+    head = [tuple(" ".join(filter(None, cells)) for cells in zip(*parts, strict=True))] if parts else []
+    cells = (*head, *(tuple(in_columns(row, columns)) for row in rows))
+    first = [*heads, *rows][0]
+    labels = (min(row.cells[0].left for row in rows), columns[0][0])
+    return Part(cells, (labels, *columns), rows[-1].bottom, first.bottom + first.height, ruled=False, headed=bool(head))
 
 
 def in_columns(row: Row, columns: Sequence[Span]) -> list[str]:

@@ -9,7 +9,7 @@ import ctypes
 import re
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -17,9 +17,11 @@ from knowledge.loaders.bidi import Box
 from knowledge.loaders.lines import Cell, Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
 from knowledge.loaders.pdf_columns import with_tables
+from knowledge.loaders.pdf_flow import is_broken, rejoined
 from knowledge.loaders.pdf_letters import mended
+from knowledge.loaders.pdf_part import CURRENCY, Part
 from knowledge.loaders.pdf_rules import Rule
-from knowledge.loaders.pdf_table import CURRENCY, Tables, grids_of
+from knowledge.loaders.pdf_table import Tables, grids_of
 
 HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
@@ -30,49 +32,58 @@ SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
 WIDE = 1.0
 """Distance in heights that divides cells: no line is justified so far."""
 FIGURE_ENDS = frozenset("0123456789%)\u2014")
+LONGEST_NAME = 256
+SUBSET = re.compile(r"^[A-Z]{6}\+")
+"""What begins the name of a font of which the file holds a part, another one on another page."""
 TIGHT = 0.03
 """The usual distance in a line that is not letter-spaced is below this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ruled:
-    """A table in place of lines, as Markdown."""
-
-    text: str
-
-
-def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
+def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Part]:
     """Yield the lines and tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
-    for ruled, group in groupby(all_lines(text, text_page, shown, rules), key=lambda one: isinstance(one, Ruled)):
-        if ruled:
+    for tabular, group in groupby(all_lines(text, text_page, shown, rules), key=lambda one: isinstance(one, Part)):
+        if tabular:
             yield from group
         else:
-            found = with_tables(one for one in group if isinstance(one, Line))
-            yield from (Ruled(one) if isinstance(one, str) else one for one in found)
+            yield from with_tables(one for one in group if isinstance(one, Line))
 
 
-def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Ruled]:
+def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Part]:
     """Yield the lines and ruled tables of a page."""
     if text_page.count_chars() != len(text):
         text = by_characters(text_page)
     order = order_of(mended(text, text_page), text_page)
     text, boxes = order.text, order.boxes
     grids = grids_of(rules)
-    tables = Tables(grids, boxes, text) if grids else None
+    tables = Tables(grids, boxes, text, lambda place: style_at(text_page, order.places[place])) if grids else None
     for match in LINE.finditer(text):
         end = match[2]
         for begin, stop, table in runs(tables.owners if tables else {}, *match.span(1)):
             if tables and table is not None:
-                if tables.texts[table]:  # where its first characters stand
-                    yield Ruled(paired(tables.texts[table]))
-                    tables.texts[table] = ""
+                part, tables.parts[table] = tables.parts[table], None
+                if part is not None:  # where its first characters stand
+                    yield replace(part, rows=tuple(tuple(map(paired, row)) for row in part.rows))
             else:
                 yield from line_of(text[begin:stop], boxes[begin:stop], shown, end in HYPHENS and stop == match.end(1))
 
 
 def order_of(text: str, text_page: Any) -> Order:
     """Return a page's text in reading order; `text` has a character for each of PDFium's."""
-    return ordered(text, list(boxes_of(text_page, 0, len(text))), text_page.get_charbox)
+    boxes = list(boxes_of(text_page, 0, len(text)))
+    return rejoined(text, boxes) if is_broken(text) else ordered(text, boxes, text_page.get_charbox)
+
+
+def style_at(text_page: Any, place: int) -> str:
+    """Return how a character is set: font, size, colour; "" where unknown."""
+    from pypdfium2 import raw
+
+    name, flags = ctypes.create_string_buffer(LONGEST_NAME), ctypes.c_int()
+    if place < 0 or not raw.FPDFText_GetFontInfo(text_page, place, name, LONGEST_NAME, flags):
+        return ""
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    raw.FPDFText_GetFillColor(text_page, place, red, green, blue, alpha)
+    font = SUBSET.sub("", name.value.decode("utf-8", "replace"))
+    return f"{font} {raw.FPDFText_GetFontSize(text_page, place):.1f} {red.value},{green.value},{blue.value}"
 
 
 def by_characters(text_page: Any) -> str:

@@ -1,13 +1,15 @@
-"""Tables on a page of a PDF that are drawn with rules: which cell a place is in, and the table as Markdown.
+"""Tables on a page of a PDF that are drawn with rules: which cell a place is in, and the rows of the table.
 
 Knows geometry, no PDF library. Tables without rules between their columns stay text: telling them from columns of text
 by distances alone was wrong too often. Merged cells stand once, where they begin.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from knowledge.loaders import table
+from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import STRAIGHT, Rule
 
 NEAR = STRAIGHT
@@ -23,10 +25,11 @@ ROWS = 4
 """Rules across, from which it is no chance that grids side by side have them at the same heights."""
 GUTTER = 12
 """Points that part them at most."""
-CURRENCY = frozenset("$€£¥₹")
 
 Rules = tuple[list[Rule], list[Rule]]
 """Those across and those upright."""
+Style = Callable[[int], str]
+"""Tells how the character at a place of the page's text is set."""
 
 
 class Grid:
@@ -57,15 +60,25 @@ class Grid:
         self._cells.setdefault(cell, []).append((place, sign))
         self._ends[place] = box
 
-    def markdown(self, text: str) -> str:
-        """Return the table, or "" where this is none; `text` is the page's, to see what stands between characters."""
-        rows = [[words(self._cells.get((row, column), ()), text) for column in range(self.columns)] for row in range(self.rows)]
+    def part(self, text: str, style: Style) -> Part | None:
+        """Return the table, None where this is none; `text` is the page's, to see what stands between characters."""
+        rows = tuple(tuple(self._words(row, column, text) for column in range(self.columns)) for row in range(self.rows))
+        filled = [number for number, row in enumerate(rows) if any(row)]
         full = sum(sum(map(bool, row)) > 1 for row in rows)
         longest = max(len(cell) for row in rows for cell in row)
         if full < 2 or longest > LONGEST_CELL or self._crossings() >= CROSSINGS:
-            return ""
-        filled = [column for column in range(self.columns) if any(row[column] for row in rows)]
-        return table.markdown(with_currencies([[row[column] for column in filled] for row in rows]))
+            return None
+        styles = tuple(self._style(row, style) for row in filled)
+        rows = tuple(rows[row] for row in filled)
+        return Part(rows, tuple(pairwise(self._xs)), self._ys[0], self._ys[-1], ruled=True, styles=styles)
+
+    def _words(self, row: int, column: int, text: str) -> str:
+        return words(self._cells.get((row, column), ()), text)
+
+    def _style(self, row: int, style: Style) -> str:
+        """Return how the last cell of a row is set; the first ones are often labels, set as a header row is."""
+        column = next((column for column in reversed(range(self.columns)) if (row, column) in self._cells), None)
+        return "" if column is None else style(self._cells[row, column][0][0])
 
     def _crossings(self) -> int:
         """Return how often a word goes on in another cell, at its first character."""
@@ -92,7 +105,7 @@ class Grid:
 class Tables:
     """The tables of one page: `owners` tells of each place in the page's text the table that holds it, by its number."""
 
-    def __init__(self, grids: list[Grid], boxes: Sequence[Rule], text: str) -> None:
+    def __init__(self, grids: list[Grid], boxes: Sequence[Rule], text: str, style: Style = lambda _: "") -> None:
         held: list[list[int]] = [[] for _ in grids]
         for place, box in enumerate(boxes):
             for grid, places in zip(grids, held, strict=True):
@@ -101,20 +114,8 @@ class Tables:
                     grid.put(cell, place, text[place], box)
                     places.append(place)
                     break
-        self.texts = [grid.markdown(text) for grid in grids]
-        self.owners = {place: number for number, places in enumerate(held) if self.texts[number] for place in places}
-
-
-def with_currencies(rows: list[list[str]]) -> list[list[str]]:
-    """Return rows, a column with a currency's sign before some figures put together with the column of these figures."""
-    column = 0
-    while rows and column + 1 < len(rows[0]):
-        pairs = [(row[column], row[column + 1]) for row in rows]
-        signs = [after for before, after in pairs if before in CURRENCY]
-        if signs and all(after if before in CURRENCY else not (before and after) for before, after in pairs):
-            rows = [[*row[:column], " ".join(filter(None, row[column : column + 2])), *row[column + 2 :]] for row in rows]
-        column += 1
-    return rows
+        self.parts = [grid.part(text, style) for grid in grids]
+        self.owners = {place: number for number, places in enumerate(held) if self.parts[number] for place in places}
 
 
 def covers(place: float, wanted: float, begin: float, end: float, low: float, high: float) -> bool:

@@ -12,7 +12,7 @@ from knowledge.base import Locator
 from knowledge.loaders.archive import check_office
 from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
-from knowledge.loaders.table import cell, markdown
+from knowledge.loaders.table import cell, markdown, take_caption, with_captions_below
 
 LIBRARIES = ("pptx",)
 
@@ -34,13 +34,15 @@ def read(path: Path, report: PageReport) -> Extract:
         heading = " ".join(cleaner.clean(title.text_frame.text if title is not None else "").split())
         place = Locator(number, (heading,) if heading else ())
         shapes = [shape for shape in in_order(slide.shapes) if title is None or shape.shape_id != title.shape_id]
-        texts = [block for shape in shapes if (block := block_of(shape, place, cleaner))]
+        texts: list[Block] = []
+        for shape in shapes:
+            texts += block_of(shape, place, cleaner, texts)
         texts += notes(slide, place, cleaner)
         unread += sum(is_drawn(shape) for shape in shapes)
         blocks += texts or ([Block(heading, Locator(number))] if heading else [])
         report(number, len(slides))
     told = (f"{unread} chart{'s' if unread > 1 else ''} or diagram{'s' if unread > 1 else ''} not read",) if unread else ()
-    return Extract(tuple(blocks), len(slides), (*told, *cleaner.warnings()))
+    return Extract(tuple(with_captions_below(blocks)), len(slides), (*told, *cleaner.warnings()))
 
 
 def in_order(shapes: Any, depth: int = 0) -> Iterator[Any]:
@@ -53,17 +55,17 @@ def in_order(shapes: Any, depth: int = 0) -> Iterator[Any]:
             yield shape
 
 
-def block_of(shape: Any, place: Locator, cleaner: Cleaner) -> Block | None:
-    """Return the text or the table of a shape; None when it has none."""
+def block_of(shape: Any, place: Locator, cleaner: Cleaner, above: list[Block]) -> list[Block]:
+    """Return the text or the table of a shape, none when it has none; the caption of a table is taken off those above."""
     if getattr(shape, "has_table", False) and shape.has_table:
         rows = [
             [cell("" if one.is_spanned else cleaner.clean(one.text_frame.text)) for one in row.cells]
             for row in shape.table.rows
         ]
         text = markdown(rows)
-        return Block(text, place, "table") if text else None
+        return [Block(f"{take_caption(above, place.headings)}\n{text}".lstrip(), place, "table")] if text else []
     text = cleaner.clean(words(shape.text_frame)).strip("\n") if shape.has_text_frame else ""
-    return Block(text, place) if text.strip() else None
+    return [Block(text, place)] if text.strip() else []
 
 
 def words(frame: Any) -> str:

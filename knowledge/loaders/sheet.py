@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block
-from knowledge.loaders.table import cell, markdown, trimmed
+from knowledge.loaders.table import cell, is_caption_below, markdown, trimmed
 
 MOST_ROWS = 500
 """Rows in one block: a part of a long table is given away before the whole is read."""
@@ -49,10 +49,15 @@ def block(rows: list[Row], header: list[str], headings: tuple[str, ...]) -> Iter
     """Yield a stretch without empty rows; `header` is that of the last table, and is changed to this one's."""
     wide = next((index for index, row in enumerate(rows) if sum(map(bool, row.cells)) > 1), len(rows))
     if wide == len(rows) and not header:
-        yield Block("\n".join(" ".join(filter(None, row.cells)) for row in rows), place(rows, headings))
+        yield Block("\n".join(map(words, rows)), place(rows, headings))
+        return
+    if all(is_caption_below(words(row)) for row in rows):
+        yield from (Block(words(row), place([row], headings)) for row in rows)
         return
     above, table = ([], rows) if wide == len(rows) else (rows[:wide], rows[wide:])
-    caption = " ".join(" ".join(filter(None, row.cells)) for row in above)
+    while wide < len(rows) and sum(map(bool, table[-1].cells)) == 1 and is_caption_below(words(table[-1])):
+        above, table = [*above, table[-1]], table[:-1]
+    caption = " ".join(map(words, above))
     own = not header or (bool(above) and names_columns(table[0].cells)) or is_header(table[0].cells, header)
     if own:
         header[:] = table[0].cells
@@ -68,6 +73,11 @@ def is_header(cells: Sequence[str], header: list[str]) -> bool:
 def names_columns(cells: Sequence[str]) -> bool:
     """Whether a row may be a header row: two words or more, and no number."""
     return sum(map(bool, cells)) > 1 and not any(NUMBER.match(text) for text in cells)
+
+
+def words(row: Row) -> str:
+    """Return the texts of a row's cells in one."""
+    return " ".join(filter(None, row.cells))
 
 
 def place(rows: list[Row], headings: tuple[str, ...]) -> Locator:

@@ -4,14 +4,20 @@ The chunker repeats the header row, and the caption above it, on each part of a 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from knowledge.loaders.base import Block
 
 MAX_COLUMNS = 200
 """Cells that a row is filled up to; a cell may claim to span two thousand million, and only the first may have text."""
-CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|tabla|таблица|表格?)\s*[\dA-Z]{1,3}\b", re.IGNORECASE)
+CAPTION = re.compile(
+    r"(?i:table|tab\.|tabelle|tableau|tabla|таблица|表格?)\s*(?:\d{1,3}[A-Za-z]?|(?<=\s)(?:[A-Z]\d{0,2}|[IVXLC]{2,6}))\b"
+)
+"""With a number: "Tables are ..." and "Table of ..." are words of a sentence or a heading."""
 LONGEST_CAPTION = 300
+TITLE = re.compile(rf"(?:{CAPTION.pattern})(?:[.-]\d+)*\s*(?:[:：|\u2013\u2014]|\.\s)")
+"""What a caption begins with where it ends as a sentence does."""
 
 
 def markdown(rows: Iterable[Sequence[str]], caption: str = "") -> str:
@@ -57,3 +63,47 @@ def take_caption(blocks: list[Block], headings: tuple[str, ...] = ()) -> str:
     if last is None or last.kind != "text" or last.locator.headings != headings or not is_caption(last.text):
         return ""
     return " ".join(blocks.pop().text.split())
+
+
+def is_caption_below(text: str) -> bool:
+    """Whether a paragraph right below a table is its caption, and not a sentence about it ("Table 3 shows ... .")."""
+    return is_caption(text) and (TITLE.match(text) is not None or text.rstrip()[-1] not in ".!?,;:。！？，；：")
+
+
+def with_captions_below(blocks: Iterable[Block]) -> list[Block]:
+    """Return blocks, the caption below a table, where none stands above it, as its first line.
+
+    Of tables that stand together each has then been given the caption of the one before: these are moved up.
+    """
+    found: list[Block] = []
+    together = 0
+    for block in blocks:
+        beside = together > 0 and where(block) == where(found[-1])
+        if block.kind == "table":
+            together = together + 1 if beside else 1
+        else:
+            tables = found[len(found) - together :]
+            together = 0
+            if beside and is_caption_below(block.text) and not titled(tables[0]) and all(map(titled, tables[1:])):
+                found[len(found) - len(tables) :] = moved_up(tables, block)
+                continue
+        found.append(block)
+    return found
+
+
+def moved_up(tables: Sequence[Block], last: Block) -> Iterator[Block]:
+    """Yield tables, each below the caption of the one after it, and the last one below this caption."""
+    captions = [*(table.text.split("\n", 1)[0] for table in tables[1:]), " ".join(last.text.split())]
+    for block, caption in zip(tables, captions, strict=True):
+        rows = block.text.split("\n", 1)[1] if titled(block) else block.text
+        yield replace(block, text=f"{caption}\n{rows}")
+
+
+def titled(block: Block) -> bool:
+    """Whether a table has a caption."""
+    return not block.text.startswith("|")
+
+
+def where(block: Block) -> tuple[int | None, tuple[str, ...]]:
+    """Return the page and the headings that a block stands on and below."""
+    return block.locator.page, block.locator.headings

@@ -233,7 +233,43 @@ def book(chapters: list[str], parts: dict[str, bytes | str] | None = None) -> by
 
 def ruled_pdf(rows: list[list[str]], above: str = "", merged: tuple[int, int] | None = None) -> bytes:
     """Return a PDF with a table drawn with rules, 100 points a column; `merged`: a cell that goes on to the right."""
-    left, top, wide, high = 72, 700, 100, 20
+    return ruled_pages([rows], [above], ["After the table."], merged=merged)
+
+
+def ruled_pages(
+    tables: list[list[list[str]]],
+    above: list[str],
+    below: list[str],
+    *,
+    bold: frozenset[str] = frozenset(),
+    left: int = 72,
+    merged: tuple[int, int] | None = None,
+) -> bytes:
+    """Return a PDF with a table drawn with rules on each page, lines above and below it, and these cells in bold letters."""
+    contents = [
+        _ruled(*page, merged=merged, left=left, bold=bold).encode("latin-1") for page in zip(tables, above, below, strict=True)
+    ]
+    kids = " ".join(f"{5 + 2 * number} 0 R" for number in range(len(contents)))
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
+    ]
+    for number, content in enumerate(contents):
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {6 + 2 * number} 0 R "
+            "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>".encode(),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+        ]
+    return _file(objects)
+
+
+def _ruled(
+    rows: list[list[str]], above: str, below: str, *, merged: tuple[int, int] | None, left: int, bold: frozenset[str]
+) -> str:
+    """Return the content of a page with a table drawn with rules."""
+    top, wide, high = 700, 100, 20
     drawn = [f"BT /F1 10 Tf {left} {top + 10} Td ({above}) Tj ET"] if above else []
     bottom, right = top - high * len(rows), left + wide * len(rows[0])
     drawn += [f"{left} {top - high * row} m {right} {top - high * row} l S" for row in range(len(rows) + 1)]
@@ -243,15 +279,6 @@ def ruled_pdf(rows: list[list[str]], above: str = "", merged: tuple[int, int] | 
                 drawn.append(f"{left + wide * column} {top - high * row} m {left + wide * column} {top - high * (row + 1)} l S")
     for row, cells in enumerate(rows):
         for column, cell in enumerate(cells):
-            drawn.append(f"BT /F1 10 Tf {left + wide * column + 4} {top - high * row - 14} Td ({cell}) Tj ET")
-    drawn.append(f"BT /F1 10 Tf {left} {bottom - 30} Td (After the table.) Tj ET")
-    content = "\n".join(drawn).encode("latin-1")
-    return _file(
-        [
-            b"<< /Type /Catalog /Pages 2 0 R >>",
-            b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
-            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
-            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-        ]
-    )
+            font = "/F2" if cell in bold else "/F1"
+            drawn.append(f"BT {font} 10 Tf {left + wide * column + 4} {top - high * row - 14} Td ({cell}) Tj ET")
+    return "\n".join([*drawn, f"BT /F1 10 Tf {left} {bottom - 30} Td ({below}) Tj ET" if below else ""])

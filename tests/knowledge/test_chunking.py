@@ -195,3 +195,19 @@ def test_tokens_that_join_between_pieces_are_counted_at_the_end() -> None:
     chunks = split([Block(" ".join(f"a{i}." for i in range(60)), Locator())], "x.md", Joining(), Size(12, 0, 15))
     assert all(chunk.tokens <= 15 for chunk in chunks)
     assert "".join(squeezed(text) for text in texts(chunks)) == "".join(f"a{i}." for i in range(60))
+
+
+def test_a_table_is_in_no_chunk_of_an_earlier_page() -> None:
+    header = "| a | b |\n| --- | --- |\n"
+    rows = [f"| {number} | x |\n" for number in range(8)]
+    parts = [Block(header + "".join(rows[at : at + 4]), Locator(page=1 + at // 4), "table") for at in (0, 4)]
+    chunks = split([parts[0], Block("Below.", Locator(page=1)), parts[1]], "x.pdf", STUB, Size(200, 5, 400))
+    assert [chunk.locator.page for chunk in chunks] == [1, 2]
+    assert [chunk.text for chunk in chunks] == [f"{parts[0].text}\nBelow.", parts[1].text.strip()]
+
+
+def test_a_caption_and_an_empty_line_above_a_table_are_repeated_with_its_header_row() -> None:
+    header = "Table 1: Words\n\n| a | b |\n|---|---|\n"
+    chunks = split([Block(header + "| some words | more |\n" * 30, Locator(), "table")], "x.md", STUB, Size(100, 5, 200))
+    assert len(chunks) > 1
+    assert all(chunk.text.startswith(header) for chunk in chunks)

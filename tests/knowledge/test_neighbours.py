@@ -22,6 +22,21 @@ def test_neighbours_become_one_in_the_order_of_the_text_without_saying_twice_wha
     assert (found[0].locator.first_line, found[0].locator.last_line) == (7, 9)
 
 
+def test_parts_of_a_table_become_one_with_its_header_row_once() -> None:
+    head = "Table 1: Words\n\n| a | b |\n|---|---|\n"
+    rows = [passage(n, f"{head}| {n} | x |\n| {n} | y |", 0.9 - n / 100, "T", 1) for n in (1, 2)]
+    assert merged(rows, 5)[0].text == f"{head}| 1 | x |\n| 1 | y |\n| 2 | x |\n| 2 | y |"
+    after = replace(rows[0], text=f"{rows[0].text}\n\nWords.")
+    assert merged([after, rows[1]], 5)[0].text == f"{after.text}\n{rows[1].text}"
+    other = replace(rows[1], text="| c | d |\n|---|---|\n| 2 | x |")
+    assert merged([rows[0], other], 5)[0].text == f"{rows[0].text}\n{other.text}"
+
+
+def test_a_sign_or_a_letter_in_common_is_no_overlap() -> None:
+    for before, after in (("| 1 | y |", "| 2 | x |"), ("All the data", "a new day")):
+        assert merged([passage(1, before, 0.9, "T", 1), passage(2, after, 0.9, "T", 1)], 5)[0].text == f"{before}\n{after}"
+
+
 def test_other_documents_far_weaker_ones_and_third_neighbours_that_are_long_stay_apart() -> None:
     assert len(merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.8, "A", 2)], 5)) == 2
     assert len(merged([passage(1, "a", 0.9, "A", 1), passage(2, "b", 0.5, "A", 1)], 5)) == 2

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, expect
 from knowledge.embeddings import Embedder
 from knowledge.library import Library
 from tests.knowledge.conftest import finish
-from tests.knowledge.make_files import pdf
+from tests.knowledge.make_files import pdf, ruled_pages
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 from tests.tiny_llama import make_tiny_llama
 from tests.webui.conftest import Running, Serve, open_documents, visit
@@ -159,6 +159,25 @@ async def test_a_citation_opens_its_source(serve: Serve, browser: Browser, tmp_p
     await page.locator(".side:not(.beside) .card", has_text="leaf.pdf").first.click()
     await expect(sheet).to_contain_text("no longer in the knowledge base", timeout=PATIENCE)
     assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+async def test_a_table_is_shown_as_one_and_found_in_its_document(
+    serve: Serve, browser: Browser, files: list[Path], tmp_path: Path
+) -> None:
+    server = await serve(backend="echo")
+    page, _ = await visit(browser, server.url)
+    rows = [[f"Tree {number}", "red", str(1000 + number)] for number in range(8)]
+    parts = [[["Kind", "Colour", "Crates"], *rows[:4]], rows[4:]]
+    file = tmp_path / "trees.pdf"
+    file.write_bytes(ruled_pages(parts, ["Table 1: Trees", ""], ["1", "2"]))
+    await upload(page, [file, files[0]])
+    await page.locator("table.documents tbody tr").filter(has_text="trees.pdf").get_by_text("passages").click()
+    second = page.locator("#passages .card", has_text="Tree 4")
+    await expect(second.locator("table.rows th")).to_have_text(["Kind", "Colour", "Crates"], timeout=PATIENCE)
+    await expect(second.locator("table.rows tbody tr")).to_have_count(4)
+    await second.get_by_role("link", name="page 2").click()
+    await expect(page.locator("#source nav")).to_contain_text("Page 2 of 2", timeout=PATIENCE)
+    await expect(page.locator("#source figure i")).to_have_count(12 + 1, timeout=PATIENCE)  # and the page's number
 
 
 async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser, files: list[Path], tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from knowledge.loaders import pdf as loader
 from knowledge.loaders.base import Block
+from knowledge.loaders.pdf_part import with_currencies
 from knowledge.loaders.pdf_rules import Rule
-from knowledge.loaders.pdf_table import grids_of, with_currencies
+from knowledge.loaders.pdf_table import grids_of
 from tests.knowledge.make_files import ruled_pdf
 
 ROWS = [["Product", "Q2", "Q3"], ["A", "10", "11"], ["B", "20", "21 |"], ["C", "", "31"]]
