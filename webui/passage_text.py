@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from webui.markup import flat
 
 ROW = re.compile(r"\s*\|.*\|\s*")
-RULE = re.compile(r"[\s|:-]*-[\s|:-]*")
+RULE = re.compile(r"(?=[^-]*-)[\s|:-]+")
 BAR = re.compile(r"(?<!\\)\|")
 
 
