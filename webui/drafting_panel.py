@@ -54,9 +54,9 @@ class DraftingPanel:
         plain: dict[str, Any] = {"size": "md", "scale": 0}
         with gr.Row(elem_classes="knobs"):
             self.documents = gr.Dropdown(
-                [], multiselect=True, label=texts.draft_documents, elem_id="draft-documents", min_width=260, scale=3
+                [], multiselect=True, label=texts.draft_documents, elem_id="draft-documents", min_width=220, scale=2
             )
-            self.count = gr.Slider(1, MOST, USUAL, step=1, label=texts.draft_count, min_width=140, scale=1)
+            self.count = gr.Slider(1, MOST, USUAL, step=1, label=texts.draft_count, min_width=190, scale=1)
             self.start = gr.Button(texts.draft, elem_id="draft-start", min_width=150, **plain)
             self.stop = gr.Button(texts.stop, variant="stop", visible=False, elem_id="draft-stop", min_width=90, **plain)
         self.told = gr.Markdown(note(texts.draft_hint, "quiet"), elem_id="draft-told", latex_delimiters=[])
