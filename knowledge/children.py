@@ -28,7 +28,9 @@ ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 IDLE = 60.0
 """Seconds; 25 MB are not held for longer, and what was left behind by a process that was killed does not stay."""
 
-PATIENCE = 2.0
+PATIENCE = 20.0
+"""Seconds that it has to answer; a few tenths is what the libraries of a format take on a busy machine."""
+LAST = 2.0
 """Seconds that it has to end when its socket was closed."""
 
 
@@ -64,10 +66,13 @@ class Child:
 
 
 class Children:
-    """Where children come from; unasked for `idle` seconds, its process ends. Any number of threads may start some at once."""
+    """Where children come from; any number of threads may start some at once.
 
-    def __init__(self, idle: float = IDLE) -> None:
-        self._idle = idle
+    Its process ends when it was not asked for `idle` seconds, and is replaced when it does not answer for `patience`.
+    """
+
+    def __init__(self, idle: float = IDLE, patience: float = PATIENCE) -> None:
+        self._idle, self._patience = idle, patience
         self._starting = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._door: socket.socket | None = None
@@ -77,7 +82,7 @@ class Children:
         with self._starting:
             try:
                 return self._start(job)
-            except (ConnectionError, EOFError):  # it had ended, or was killed from outside
+            except (ConnectionError, EOFError):  # it had ended, or was killed or stopped from outside
                 self._end()
                 try:
                     return self._start(job)
@@ -101,7 +106,7 @@ class Children:
             finally:
                 os.close(writes)
                 os.close(tells)
-            pid = int(lines.next(None) or b"0")
+            pid = int(lines.next(self._patience) or b"0")
             if not pid:
                 raise EOFError
             if pid < 0:
@@ -134,7 +139,7 @@ class Children:
             self._door.close()
         if self._server is not None:
             try:
-                self._server.wait(PATIENCE)
+                self._server.wait(LAST)
             except subprocess.TimeoutExpired:  # a process that was forked from this one still holds the socket
                 self._server.kill()
                 self._server.wait()

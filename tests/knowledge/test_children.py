@@ -74,6 +74,20 @@ def test_closing_ends_all_and_it_can_begin_anew(children: Children) -> None:
     again.close()
 
 
+def test_a_stopped_fork_server_is_replaced() -> None:
+    children = Children(patience=0.5)
+    child = children.start(job("sleep"))
+    server = parent_of(child)
+    os.kill(server, signal.SIGSTOP)
+    again = children.start(job("leave"))
+    assert again.wait(20) == 3
+    assert not Path(f"/proc/{server}").exists()
+    assert child.wait(20) == -signal.SIGKILL
+    for one in (child, again):
+        one.close()
+    children.close()
+
+
 def test_a_fork_of_this_process_keeps_nothing_alive(children: Children) -> None:
     child = children.start(job("sleep"))
     fork = os.fork()
