@@ -170,7 +170,7 @@ class DraftingPanel:
 
     def _card(self, number: int, one: Draft) -> str:
         card = talk.card(one.passage)
-        body = f'<div class="place">{sources.place(card, self._texts)}</div>{sources.passage(one.passage.text)}'
+        body = f'<div class="place">{sources.place(card, self._texts)}</div>{sources.passage(card)}'
         return sources.frame(number + 1, sources.opener(card, self._texts), "", body)
 
     def _approve(self, number: int, base: str, drafts: list[Draft], done: list[int], question: str) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from knowledge.library import Library
 from webui import sources, talk
 from webui.actions import Door, link, parsed
 from webui.markup import flat, note
+from webui.passage_text import reflowed
 from webui.passage_text import shown as shown_text
 from webui.texts.base import Texts
 
@@ -107,10 +108,12 @@ def listing(passages: Sequence[Passage], part: int, texts: Texts) -> str:
 def _card(at: int, passage: Passage, before: Passage | None, texts: Texts) -> str:
     shown = talk.card(passage)
     shared = _shared(before.text, passage.text) if before is not None else 0
-    text = passage.text
-    marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(text[:shared])}</span>' if shared else ""
+    first, rest = passage.text[:shared], passage.text[shared:]
+    if passage.locator.page is not None:
+        first, rest = reflowed(first), reflowed(rest)
+    marked = f'<span class="shared" title="{flat(texts.shared)}">{flat(first)}</span>' if shared else ""
     title = sources.opener(shown, texts, sources.place(shown, texts) or flat(texts.open_short))
-    words = shown_text(text[shared:])
+    words = shown_text(rest)
     reached = ' tabindex="0"' if "<table" in words else ""  # what may be wider than the card is scrolled by keys, too
     body = f'<div class="passage whole"{reached}>{marked}{words}</div>'
     off = passage.switched_off

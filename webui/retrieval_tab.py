@@ -134,7 +134,7 @@ def _card(at: int, passage: Passage, kind: str, texts: Texts) -> str:
     names = [name for name in passage.scores if name != "fused" or moved]
     parts = "".join(_score(texts.scores.get(name, name), passage.scores[name]) for name in names)
     body = (
-        f'<div class="place">{sources.place(shown, texts)}</div>{sources.passage(passage.text)}'
+        f'<div class="place">{sources.place(shown, texts)}</div>{sources.passage(shown)}'
         f'<div class="foot"><span class="parts">{parts}</span>{_keep(at, texts)}</div>'
     )
     return sources.frame(at, sources.opener(shown, texts), f"{passage.score:.3f}", body, kind, texts.score)

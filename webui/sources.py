@@ -8,7 +8,7 @@ from urllib.parse import quote
 from assistant.prompt import TokenCounts
 from assistant.run import Run
 from webui.markup import flat, note
-from webui.passage_text import shown
+from webui.passage_text import reflowed, shown
 from webui.talk import SourceCard, Turn, anchor, used
 from webui.texts.base import Texts
 
@@ -84,8 +84,9 @@ def opener(card: SourceCard, texts: Texts, label: str = "") -> str:
     return f'<a class="open" href="#source/{href}" title="{flat(texts.open_source)}">{label}</a>'
 
 
-def passage(text: str) -> str:
+def passage(card: SourceCard) -> str:
     """Return the text of a passage as its card shows it."""
+    text = reflowed(card["text"]) if card["page"] is not None else card["text"]
     return f'<div class="passage" tabindex="0">{shown(BLANK_LINES.sub(chr(10), text))}</div>'
 
 
@@ -100,7 +101,7 @@ def frame(number: int, title: str, score: str, body: str, kind: str = "", hint: 
 
 
 def _card(number: int, card: SourceCard, begin: str, kind: str, texts: Texts) -> str:
-    body = f'<div class="place">{place(card, texts)}</div>{passage(card["text"])}'
+    body = f'<div class="place">{place(card, texts)}</div>{passage(card)}'
     score = f"{card['score']:.2f}" if card["score"] else ""  # what was read as a whole was not searched for
     return frame(number, opener(card, texts), score, body, kind, texts.score, f"{begin}-{number}")
 
