@@ -104,7 +104,7 @@ def test_a_fork_of_this_process_keeps_nothing_alive(children: Children) -> None:
 
 def test_unasked_it_ends_by_itself() -> None:
     children = Children(idle=0.1)
-    child = children.start(job("leave"))
+    child = children.start(job("sleep"))  # its parent can be asked while it lives
     server = parent_of(child)
     child.close()
     reach(lambda: not Path(f"/proc/{server}").exists())
