@@ -15,19 +15,26 @@ OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 def pdf(pages: list[str], font_size: int = 12, extra: bytes = b"") -> bytes:
     """Return a PDF with one line of Latin text per line of each page; an empty page has no content at all."""
     contents = [_content(page, font_size) for page in pages]
-    kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
+    return _of_pages(contents, ["Helvetica"]) + extra
+
+
+def _of_pages(contents: list[bytes], fonts: list[str]) -> bytes:
+    """Return a PDF of pages with these contents, in which the fonts are named F1 and so on."""
+    first = 3 + len(fonts)
+    kids = " ".join(f"{first + 2 * number} 0 R" for number in range(len(contents)))
+    named = " ".join(f"/F{number} {2 + number} 0 R" for number in range(1, len(fonts) + 1))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} >>".encode(),
+        *(f"<< /Type /Font /Subtype /Type1 /BaseFont /{font} >>".encode() for font in fonts),
     ]
-    for index, content in enumerate(contents):
+    for number, content in enumerate(contents):
         objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * index} 0 R "
-            "/Resources << /Font << /F1 3 0 R >> >> >>".encode(),
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {first + 1 + 2 * number} 0 R "
+            f"/Resources << /Font << {named} >> >> >>".encode(),
             b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
         ]
-    return _file(objects) + extra
+    return _file(objects)
 
 
 def _content(page: str, font_size: int) -> bytes:
@@ -249,20 +256,7 @@ def ruled_pages(
     contents = [
         _ruled(*page, merged=merged, left=left, bold=bold).encode("latin-1") for page in zip(tables, above, below, strict=True)
     ]
-    kids = " ".join(f"{5 + 2 * number} 0 R" for number in range(len(contents)))
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
-    ]
-    for number, content in enumerate(contents):
-        objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {6 + 2 * number} 0 R "
-            "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>".encode(),
-            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-        ]
-    return _file(objects)
+    return _of_pages(contents, ["Helvetica", "Helvetica-Bold"])
 
 
 def _ruled(
