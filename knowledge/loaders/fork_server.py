@@ -90,7 +90,7 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError as error:
-            os.write(status, b"-%d\n" % (error.errno or 1))
+            _tell(status, -(error.errno or 1))
             os.close(status)
         else:
             if not pid:
