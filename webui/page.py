@@ -87,7 +87,7 @@ def head(texts: Texts, root_path: str) -> str:
         "shortcuts": texts.shortcuts,
         "lang": texts.code,
     }
-    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("source.js", "page.js"))
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "source.js", "page.js"))
     data = json.dumps(words).replace("<", "\\u003c")
     drawn = {"settings": texts.settings, "close": texts.close, "all-documents": texts.draft_all}  # by page.css
     lines = "; ".join(f"--{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in drawn.items())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from api.app import build
 from api.settings import ServerSettings
@@ -97,21 +97,3 @@ async def visit(browser: Browser, url: str, language: str = "en-US") -> tuple[Pa
     await page.wait_for_selector("#chat-input textarea")
     await page.wait_for_timeout(1000)  # Gradio restores what the browser keeps after it has drawn the page
     return page, asked
-
-
-async def open_documents(page: Page) -> None:
-    """Open the tab LangChain and wait until Gradio has closed the stream by which it was filled.
-
-    Gradio closes a page's stream when nothing is waited for, and an event that begins in that very millisecond waits for its
-    answer in vain until the next one opens it again.
-    """
-    closed = asyncio.Event()
-
-    def ended(request: Request) -> None:
-        if "/queue/data" in request.url:
-            closed.set()
-
-    for event in ("requestfinished", "requestfailed"):  # the page gives the stream up, or the server ends it first
-        page.on(event, ended)
-    await page.get_by_role("tab", name="LangChain").click()
-    await asyncio.wait_for(closed.wait(), 60)

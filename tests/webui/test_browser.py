@@ -18,7 +18,7 @@ from tests.knowledge.conftest import finish
 from tests.knowledge.make_files import pdf, ruled_pages
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 from tests.tiny_llama import make_tiny_llama
-from tests.webui.conftest import Running, Serve, open_documents, visit
+from tests.webui.conftest import Running, Serve, visit
 
 # Gradio, pandas and the browser's driver run in this process and warn about themselves; ours are errors elsewhere.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -502,7 +502,7 @@ def made_by_the_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> threadi
 async def test_an_administrator_backs_up(serve: Serve, browser: Browser, tmp_path: Path) -> None:
     server = await serve(backend="echo")
     page, _ = await visit(browser, server.url)
-    await open_documents(page)
+    await page.get_by_role("tab", name="LangChain").click()
     await page.click("#backup-make")
     await expect(page.locator("#backup-report")).to_contain_text(str(tmp_path / "data" / "backups"), timeout=PATIENCE)
     (made,) = (tmp_path / "data" / "backups").iterdir()
