@@ -146,13 +146,8 @@ def pack(found: Iterable[str]) -> bytes:
 
 def unpack(packed: Sequence[bytes]) -> tuple[npt.NDArray[np.int32], Keys, npt.NDArray[np.uint8]]:
     """Return row (position in `packed`), key and count of every term of several texts."""
-    sizes = np.array([len(one) // 5 for one in packed], dtype=np.int64)
-    whole = np.frombuffer(b"".join(packed), dtype=np.uint8)
-    # Each text is 4n bytes of keys and n bytes of counts: which of the two a byte is follows from its place alone.
-    ends = np.cumsum(sizes * 5)
-    is_key = np.zeros(len(whole) + 1, dtype=np.int8)
-    np.add.at(is_key, ends - sizes * 5, 1)
-    np.add.at(is_key, ends - sizes, -1)
-    mask = np.cumsum(is_key[:-1], dtype=np.int8).astype(bool)
+    sizes = [len(one) // 5 for one in packed]
+    keys = b"".join([one[: 4 * size] for one, size in zip(packed, sizes, strict=True)])
+    counts = b"".join([one[4 * size :] for one, size in zip(packed, sizes, strict=True)])
     rows = np.repeat(np.arange(len(packed), dtype=np.int32), sizes)
-    return rows, whole[mask].view(_KEY).astype(np.uint32, copy=False), whole[~mask]
+    return rows, np.frombuffer(keys, dtype=_KEY).astype(np.uint32, copy=False), np.frombuffer(counts, dtype=np.uint8)
