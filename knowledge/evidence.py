@@ -7,7 +7,7 @@ know the question's script. What follows from it, whoever asks decides. Figures:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from knowledge import terms
 from knowledge.base import Passage
@@ -36,13 +36,16 @@ _CHINESE = re.compile(
 )
 
 
-def evidence(turns: Sequence[tuple[str, float]], passages: Sequence[Passage], familiar: float) -> float:
+def evidence(
+    turns: Sequence[tuple[str, float]], passages: Sequence[Passage], familiar: float, meant: Mapping[str, str] | None = None
+) -> float:
     """Return the evidence of the best of `passages`, in [0, 1]: 0.0 without any, 1.0 for a question that names nothing.
 
     `turns`: the question and what was said before, each with what it counts. `familiar`: how well the embedding model
-    knows the question's words, in [0, 1]. Passages bring their cosine as the score "dense".
+    knows the question's words, in [0, 1]. `meant`: terms that stand for misspelt ones.
+    Passages bring their cosine as the score "dense".
     """
-    named = naming(turns)
+    named = {(meant or {}).get(term, term): counts for term, counts in naming(turns).items()}
     whole = sum(named.values())
     if not passages:
         return 0.0

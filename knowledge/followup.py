@@ -4,8 +4,8 @@ What the person said before counts along, the less the longer ago: "And with eig
 last. Answers are left out: measured on MTRAG (248 questions), their words and vectors make the ranking worse.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from knowledge import terms
 
@@ -17,6 +17,9 @@ JOINING = 0.3
 
 SPELT = 0.5
 """What a term of a script without spaces counts: a word of two characters is three terms there, and a name only one."""
+
+GUESSED = 0.8
+"""What a term counts that was read for a misspelt one."""
 
 TURNS = 4
 """Earlier turns whose words count; of the vectors only the last one's does."""
@@ -30,13 +33,14 @@ class Asked:
     """What is searched for: texts and what the vector of each counts, and terms and what each counts.
 
     `text` is the question as a person may read it, with what was taken over from before; `turns`: the question and what
-    was said before it, each with what its words count.
+    was said before it, each with what its words count. `meant`: terms that stand for others, which were misspelt.
     """
 
     text: str
     texts: tuple[tuple[str, float], ...]
     words: dict[str, float]
     turns: tuple[tuple[str, float], ...] = ()
+    meant: Mapping[str, str] = field(default_factory=dict)
 
 
 def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
@@ -49,6 +53,14 @@ def asked(question: str, earlier: Sequence[str] = ()) -> Asked:
     texts = ((question, 1.0), *((turn, FADING) for turn in before[:1]))
     turns = tuple((turn, FADING**age) for age, turn in enumerate((question, *before)))
     return Asked("\n".join((*before[:1], question)), texts, words, turns)
+
+
+def respelt(question: Asked, meant: Mapping[str, str]) -> Asked:
+    """Return what to search for with misspelt terms replaced by those that were `meant`, which count less: it is a guess."""
+    words = {word: part for word, part in question.words.items() if word not in meant}
+    for word, other in meant.items():
+        words[other] = max(words.get(other, 0.0), GUESSED * question.words[word])
+    return replace(question, words=words, meant=meant)
 
 
 def _part(word: str) -> float:

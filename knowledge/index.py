@@ -234,6 +234,11 @@ class Index:
             asked = list(words)
             return dict(zip(asked, self._lexical.tells(asked), strict=True))
 
+    def meant(self, words: Iterable[str]) -> dict[str, str]:
+        """Return, of the terms that no passage holds, those one slip away from others, and the commonest of these."""
+        with self.lock:
+            return self._lexical.meant(words)
+
     def search(self, vector: npt.NDArray[np.float32], count: int, only: Numbers | None = None) -> list[tuple[int, float]]:
         """Return up to `count` ids and their cosine to `vector`, of shape (1, dimension), the nearest first.
 

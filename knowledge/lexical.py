@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import postings, terms
+from knowledge import postings, spelling, terms
 from knowledge.postings import Segment, Wanted
 
 LARGEST_SEGMENT = 100_000
@@ -106,13 +106,28 @@ class Lexical:
 
     def tells(self, words: Iterable[str]) -> list[float]:
         """Return the idf of each term."""
+        holding = self._holding(list(words))
+        tells: list[float] = np.log1p((self._passages - holding + 0.5) / (holding + 0.5)).tolist()
+        return tells
+
+    def meant(self, words: Iterable[str]) -> dict[str, str]:
+        """Return, of the terms that no passage holds, those one slip away from others, and the commonest of these."""
+        asked = list(words)
+        found: dict[str, str] = {}
+        for word in (word for word, holding in zip(asked, self._holding(asked), strict=True) if not holding):
+            others = spelling.near(word)
+            holding = self._holding(others)
+            if holding.any():
+                found[word] = others[int(holding.argmax())]
+        return found
+
+    def _holding(self, words: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return how many passages hold each term; those that are gone are counted until their segment is merged."""
         keys = [terms.key(word) for word in words]
         found = [segment.postings(keys) for segment in self._segments]
         held = np.array([[where.stop - where.start for where in each] for each in found], dtype=np.int64)
-        # Those that are gone are counted until their segment is merged.
-        holds = np.minimum(held.reshape(len(found), len(keys)).sum(axis=0), self._passages)
-        tells: list[float] = np.log1p((self._passages - holds + 0.5) / (holds + 0.5)).tolist()
-        return tells
+        holding: npt.NDArray[np.int64] = np.minimum(held.reshape(len(found), len(keys)).sum(axis=0), self._passages)
+        return holding
 
     def search(
         self, weights: Mapping[int, float], count: int, also: Sequence[int] = (), only: npt.NDArray[np.int64] | None = None

@@ -117,7 +117,7 @@ class Search:
             if len(found) == wanted or len(candidates) < count or count >= MOST:
                 break
             count = min(count * 4, MOST)
-        told = evidence(asked.turns, found[:TELLING], ready.familiar)
+        told = evidence(asked.turns, found[:TELLING], ready.familiar, ready.asked.meant)
         spent["search"] = (time.perf_counter() - begin) * 1000
         return Found(found, asked.text, told, spent)
 
@@ -153,7 +153,9 @@ class Search:
                 only = np.array(sorted(catalog.chunks_of(connection, documents)), dtype=np.int64)
         familiar = self._embedder.familiar(asked.texts[0][0])
         weight = ranking.worth(mode, familiar)
-        return _Wanted(self._indexes.of(base_id), asked, vector / np.linalg.norm(vector), familiar, weight, only)
+        index = self._indexes.of(base_id)
+        asked = followup.respelt(asked, index.meant(asked.words))
+        return _Wanted(index, asked, vector / np.linalg.norm(vector), familiar, weight, only)
 
     def _candidates(self, ready: _Wanted, count: int) -> list[Passage]:
         """Return the best passages by vector and by words, the best first, all as they are stored at one moment.

@@ -35,6 +35,8 @@ _NAME = re.compile(
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _VOWEL = re.compile("[aeiouy]")
 _SYLLABLE = re.compile("[aeiouy]+[^aeiouy]")
+# Verbs of three letters that end in "e": used, died, owed; using, dying, owing. Not need, nor going.
+_SHORT = re.compile("([aeiouy][^e]|[^aeiouy][aiouy])ed|([aeiou][^aeiou]|[^aeiou]y)ing")
 _KEY = np.dtype("<u4")
 # What `_WORD` and `_NAME` find in a folded text of ASCII alone, in half the time.
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -77,15 +79,38 @@ def stem(word: str) -> str:
     if len(word) < 4 or not (word.isascii() and word.isalpha()):
         return word
     word = _singular(word)
+    if short := _SHORT.fullmatch(word):
+        return _of_three(*short.groups())
+    word = _adjective(_unbound(word))
+    if len(word) > 3:
+        word = word.removesuffix("e")
+    word = word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else _verb(word)
+    return word[:-1] if word.endswith("ll") and _long(word[:-1]) else word  # "controlled" as "control"
+
+
+def _of_three(past: str, going: str) -> str:
+    """Return the verb of three letters of "used" (given as its first two letters) or of "using" and "dying"."""
+    if past:
+        return f"{past}e"
+    return f"{going[0]}ie" if going[1] == "y" else f"{going}e"
+
+
+def _unbound(word: str) -> str:
+    """Return a word without the endings of a verb in the past or in progress."""
     for ending in ("ingly", "edly", "ing", "ed"):
         rest = word.removesuffix(ending)
         if rest != word and len(rest) >= 3 and _VOWEL.search(rest):
             doubled = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
-            word = rest[:-1] if doubled else rest
-            break
-    if len(word) > 3:
-        word = word.removesuffix("e")
-    return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else _verb(word)
+            return rest[:-1] if doubled else rest
+    return word
+
+
+def _adjective(word: str) -> str:
+    """Return an adverb as the adjective it is made of: "currently" is "current", "possibly" is "possible"."""
+    rest = word.removesuffix("ly")
+    if rest == word or not _long(rest) or rest[-1] == "p":  # "multiply" is a verb
+        return word
+    return f"{rest}le" if rest[-1] == "b" else rest
 
 
 def _verb(word: str) -> str:

@@ -64,6 +64,13 @@ def test_no_more_than_asked_and_never_more_than_the_limit(library: Library) -> N
     assert library.search("default", " \n", 3) == []
 
 
+def test_a_misspelt_word_is_read_as_the_one_it_is_a_slip_away_from(library: Library) -> None:
+    put(library, a="The keeper of the lighthouse.", b="The survival of the fittest.", c="A shelf of books.")
+    assert library.search("default", "survivial", 3)[0].source.name == "b.txt"
+    told = [library.find("default", query, 3).evidence for query in ("survival", "survivial", "submarine")]
+    assert told[0] >= told[1] > told[2]
+
+
 def test_bases_do_not_see_each_other(library: Library) -> None:
     library.create("other")
     put(library, apples=story("apple"))
