@@ -124,10 +124,8 @@ class Lexical:
     def _holding(self, words: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return how many passages hold each term; those that are gone are counted until their segment is merged."""
         keys = [terms.key(word) for word in words]
-        found = [segment.postings(keys) for segment in self._segments]
-        held = np.array([[where.stop - where.start for where in each] for each in found], dtype=np.int64)
-        holding: npt.NDArray[np.int64] = np.minimum(held.reshape(len(found), len(keys)).sum(axis=0), self._passages)
-        return holding
+        held = sum((segment.holding(keys) for segment in self._segments), np.zeros(len(keys), dtype=np.int64))
+        return np.minimum(held, self._passages)
 
     def search(
         self, weights: Mapping[int, float], count: int, also: Sequence[int] = (), only: npt.NDArray[np.int64] | None = None

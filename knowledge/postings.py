@@ -57,12 +57,20 @@ class Segment:
 
     def postings(self, keys: Sequence[int]) -> list[slice]:
         """Return where the postings of each key are; an empty slice where there are none."""
+        starts, stops = self._where(keys)
+        return [slice(*ends) for ends in zip(starts.tolist(), stops.tolist(), strict=True)]
+
+    def holding(self, keys: Sequence[int]) -> Numbers:
+        """Return how many passages hold each key, those that were taken out among them."""
+        starts, stops = self._where(keys)
+        return stops - starts
+
+    def _where(self, keys: Sequence[int]) -> tuple[Numbers, Numbers]:
         if not len(self.keys):
-            return [slice(0, 0)] * len(keys)
+            return np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys), dtype=np.int64)
         wanted = np.array(keys, dtype=np.uint32)
         places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        stops = places + (self.keys[places] == wanted)
-        return [slice(*ends) for ends in zip(self.starts[places].tolist(), self.starts[stops].tolist(), strict=True)]
+        return self.starts[places], self.starts[places + (self.keys[places] == wanted)]
 
     def rows_of(self, ids: Sequence[int] | Numbers) -> Numbers:
         """Return the rows of those of these passages that are here and not taken out."""

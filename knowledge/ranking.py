@@ -104,7 +104,8 @@ def _raised(passage: Passage, score: float) -> Passage:
 def asked_about(passages: Sequence[Passage]) -> set[str]:
     """Return the terms whose idf the second look needs: of titles half of which is said in one of the first passages."""
     first = [terms.held(one.text) for one in passages[:NAMING]]
-    titles = {title_terms(one) for one in passages[KEPT:]}
+    said = frozenset[str]().union(*first)  # of which few titles are half, so that they are not compared with each of the first
+    titles = {title for title in map(title_terms, passages[KEPT:]) if 2 * len(title & said) >= len(title)}
     return {term for title in titles if any(2 * len(title & words) >= len(title) for words in first) for term in title}
 
 

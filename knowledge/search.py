@@ -25,7 +25,7 @@ from knowledge.store import Store
 LARGEST = 50
 """Most passages a search returns."""
 
-POOL = 100
+POOL = 64
 """Candidates by vector and as many by words, at least: what the second look chooses from."""
 
 SPARE = 8
