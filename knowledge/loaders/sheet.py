@@ -4,17 +4,16 @@ Empty rows divide tables. A row of one cell above a table is its caption. A stre
 header row of its own: it goes on with the one before, as do the parts of a long table.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block
 from knowledge.loaders.table import cell, is_caption_below, markdown, trimmed
+from knowledge.loaders.table_head import FIGURE
 
 MOST_ROWS = 500
 """Rows in one block: a part of a long table is given away before the whole is read."""
-NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?[\d][\d.,'\s]*%?\)?$|\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def is_header(cells: Sequence[str], header: list[str]) -> bool:
 
 def names_columns(cells: Sequence[str]) -> bool:
     """Whether a row may be a header row: two words or more, and no number."""
-    return sum(map(bool, cells)) > 1 and not any(NUMBER.match(text) for text in cells)
+    return sum(map(bool, cells)) > 1 and not any(FIGURE.match(text) for text in cells)
 
 
 def words(row: Row) -> str:

@@ -20,8 +20,8 @@ TITLE = re.compile(rf"(?:{CAPTION.pattern})(?:[.-]\d+)*\s*(?:[:：|\u2013\u2014]
 """What a caption begins with where it ends as a sentence does."""
 
 
-def markdown(rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """Return rows as a Markdown table, the first one as its header; empty when no cell has text.
+def markdown(rows: Iterable[Sequence[str]], caption: str = "", bare: bool = False) -> str:
+    """Return rows as a Markdown table, the first one as its header, or below an empty one; empty when no cell has text.
 
     Cells are written as `cell` returns them. Rows without text are left out, and columns at the end that hold none.
     """
@@ -29,7 +29,7 @@ def markdown(rows: Iterable[Sequence[str]], caption: str = "") -> str:
     if not table:
         return ""
     width = min(max(map(len, table)), MAX_COLUMNS)
-    lines = [line([*row, *[""] * (width - len(row))]) for row in table]
+    lines = [line([*row, *[""] * (width - len(row))]) for row in ([[], *table] if bare else table)]
     rule = line(["---"] * max(width, len(table[0])))
     return "\n".join([*filter(None, [" ".join(caption.split())]), lines[0], rule, *lines[1:]])
 
