@@ -50,7 +50,9 @@ def merged_rows(rows: Sequence[Sequence[str]], spans: Spans, first: int) -> int:
         return 1
     below = rows[first + 1] if first + 1 < len(rows) else ()
     filled = {column for column, cell in enumerate(below) if cell}
-    return down if down > 1 else 2 if filled and filled <= wide else 1
+    count = down if down > 1 else 2 if filled and filled <= wide else 1
+    ends = (row + span[1] for (row, _), span in spans.items() if first <= row < first + count)
+    return 1 if max(ends, default=0) > first + count or first + count >= len(rows) else count
 
 
 def is_figure(cell: str) -> bool:
