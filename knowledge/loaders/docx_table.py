@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element
 
 from knowledge.loaders.docx_styles import child, is_on, number, value
 from knowledge.loaders.docx_text import floating_in, parts_in, text_of
-from knowledge.loaders.table import MAX_COLUMNS, cell, markdown
-from knowledge.loaders.table_head import MOST, Span, headed
+from knowledge.loaders.table import MAX_COLUMNS, cell
+from knowledge.loaders.table_head import MOST, Span, as_markdown
 
 FIRST = 2 * MOST
 """Rows of which it is kept what their cells take: those that may be of a header."""
@@ -28,8 +28,7 @@ def table_of(table: Element, caption: str) -> str:
                 lengthen(spans, (place, len(cells)), columns, element)
             cells += [cell_text(element)] + [""] * (columns - 1)
         rows.append(cells)
-    title, shown = headed(rows, spans, told)
-    return markdown(shown, " ".join(filter(None, [caption, title])))
+    return as_markdown(rows, spans, told, caption)
 
 
 def skipped(row: Element) -> int:

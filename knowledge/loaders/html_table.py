@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from knowledge.loaders import table
-from knowledge.loaders.table_head import MOST, Span, header_rows, is_figure, joined, title_of, titles
+from knowledge.loaders.table_head import MOST, Span, has_labels, header_rows, is_figure, joined, title_of, titles
 
 CELLS = ("td", "th")
 SECTIONS = {"thead": 0, "tbody": 1, "tfoot": 2}
@@ -181,7 +181,8 @@ def told_by(rows: Sequence[_Row]) -> int:
 
 def is_bare(rows: Sequence[_Row]) -> bool:
     """Whether a table of which the page does not tell a header has none: its figures begin at once, or it has labels only."""
-    return any(row.heads for row in rows) or any(map(is_figure, rows[0].cells if rows else ()))
+    first = rows[0].cells if rows else []
+    return any(row.heads for row in rows) or has_labels(first) or any(map(is_figure, first))
 
 
 def span(attributes: Mapping[str, str], name: str) -> int:

@@ -72,7 +72,9 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list
         for one in tables or paragraphs(one for one in parts if isinstance(one, Line)):
             text = cleaner.clean((one.text if isinstance(one, Part) else one).translate(NO_GLYPHS))
             if isinstance(one, Part):
-                text = f"{spread.told(one, take_caption(blocks), joined)}\n{text}".lstrip("\n")
+                title = cleaner.clean(one.title.translate(NO_GLYPHS))
+                own = " ".join(filter(None, [take_caption(blocks), title]))
+                text = f"{spread.told(one, own, joined)}\n{text}".lstrip("\n")
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if tabular else "text"))
     return blocks

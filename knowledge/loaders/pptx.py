@@ -12,7 +12,8 @@ from knowledge.base import Locator
 from knowledge.loaders.archive import check_office
 from knowledge.loaders.base import Block, Extract, PageReport
 from knowledge.loaders.cleaning import Cleaner
-from knowledge.loaders.table import cell, markdown, take_caption, with_captions_below
+from knowledge.loaders.table import cell, take_caption, with_captions_below
+from knowledge.loaders.table_head import Span, as_markdown
 
 LIBRARIES = ("pptx",)
 
@@ -58,14 +59,23 @@ def in_order(shapes: Any, depth: int = 0) -> Iterator[Any]:
 def block_of(shape: Any, place: Locator, cleaner: Cleaner, above: list[Block]) -> list[Block]:
     """Return the text or the table of a shape, none when it has none; the caption of a table is taken off those above."""
     if getattr(shape, "has_table", False) and shape.has_table:
-        rows = [
-            [cell("" if one.is_spanned else cleaner.clean(one.text_frame.text)) for one in row.cells]
-            for row in shape.table.rows
-        ]
-        text = markdown(rows)
+        text = table_of(shape.table, cleaner)
         return [Block(f"{take_caption(above, place.headings)}\n{text}".lstrip(), place, "table")] if text else []
     text = cleaner.clean(words(shape.text_frame)).strip("\n") if shape.has_text_frame else ""
     return [Block(text, place)] if text.strip() else []
+
+
+def table_of(table: Any, cleaner: Cleaner) -> str:
+    """Return a table as Markdown; merged cells stand once."""
+    rows: list[list[str]] = []
+    spans: dict[tuple[int, int], Span] = {}
+    for row in table.rows:
+        cells = list(row.cells)
+        spans |= {
+            (len(rows), column): (one.span_width, one.span_height) for column, one in enumerate(cells) if one.is_merge_origin
+        }
+        rows.append([cell("" if one.is_spanned else cleaner.clean(one.text_frame.text)) for one in cells])
+    return as_markdown(rows, spans)
 
 
 def words(frame: Any) -> str:

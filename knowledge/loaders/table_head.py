@@ -6,8 +6,9 @@ each word stands once, where its cell begins.
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
-from knowledge.loaders.table import trimmed
+from knowledge.loaders import table
 
 FIGURE = re.compile(r"[-+(]?[$€£¥]?\s?[\d][\d.,'\s]*%?\)?$|\d{4}-\d\d-\d\d")
 YEAR = re.compile(r"(?:19|20)\d\d(?:\s?[/\u2013-]\s?\d\d(?:\d\d)?)?$")
@@ -31,7 +32,7 @@ def titles(rows: Sequence[Sequence[str]], spans: Spans) -> int:
 
 def is_title(row: Sequence[str], span: Span | None, width: int) -> bool:
     """Whether a row is one cell over all columns."""
-    return width > 1 and span is not None and span[0] >= width and span[1] == 1 and len(trimmed(row)) == 1
+    return width > 1 and span is not None and span[0] >= width and span[1] == 1 and len(table.trimmed(row)) == 1
 
 
 def header_rows(rows: Sequence[Sequence[str]], spans: Spans, above: int = 0, told: int = 0) -> int:
@@ -49,8 +50,9 @@ def merged_rows(rows: Sequence[Sequence[str]], spans: Spans, first: int) -> int:
     if not wide or len(wide) >= width or any(figures):
         return 1
     below = rows[first + 1] if first + 1 < len(rows) else ()
-    filled = {column for column, cell in enumerate(below) if cell}
-    count = down if down > 1 else 2 if filled and filled <= wide else 1
+    under = any(cell for column, cell in enumerate(below) if column in wide)
+    beside = any(all(pair) for column, pair in enumerate(zip(rows[first], below, strict=False)) if column not in wide)
+    count = down if down > 1 else 2 if under and not beside else 1
     ends = (row + span[1] for (row, _), span in spans.items() if first <= row < first + count)
     return 1 if max(ends, default=0) > first + count or first + count >= len(rows) else count
 
@@ -67,11 +69,20 @@ def joined(rows: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(filter(None, cells)) for cells in zip(*filled, strict=True)]
 
 
-def headed(rows: Sequence[Sequence[str]], spans: Spans, told: int = 0) -> tuple[str, list[Sequence[str]]]:
-    """Return the title of a table, and its rows below that, those of its header as one."""
+def has_labels(row: Sequence[str]) -> bool:
+    """Whether a row is one of labels and what they say ("Name: | Ann"), and so no header."""
+    return any(label.endswith((":", "：")) and said for label, said in pairwise(row))
+
+
+def as_markdown(rows: Sequence[Sequence[str]], spans: Spans, told: int = 0, caption: str = "") -> str:
+    """Return a table as Markdown: its title with its caption, the rows of its header as one, or an empty header."""
+    if not rows:
+        return ""
     above = titles(rows, spans)
     body = above + header_rows(rows, spans, above, told - above)
-    return title_of(rows[:above]), [joined(rows[above:body]), *rows[body:]] if rows else []
+    bare = told <= above and has_labels(rows[above])
+    shown = rows[above:] if bare else [joined(rows[above:body]), *rows[body:]]
+    return table.markdown(shown, " ".join(filter(None, [caption, title_of(rows[:above])])), bare)
 
 
 def title_of(rows: Sequence[Sequence[str]]) -> str:

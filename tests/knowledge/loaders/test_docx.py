@@ -273,6 +273,8 @@ def test_rows_that_word_repeats_are_the_header_and_rows_may_begin_late(tmp_path:
     body = ROWS.replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
     late = cells(("e", "")).replace("<w:tr>", '<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr>')
     assert texts(tmp_path, f"<w:tbl>{body}{late}</w:tbl>") == ["| a c | b d |\n| --- | --- |\n|  | e |"]
+    form = cells(("Name:", ""), ("Ann", "")) + cells(("Age:", ""), ("48", ""))
+    assert texts(tmp_path, f"<w:tbl>{form}</w:tbl>") == ["|  |  |\n| --- | --- |\n| Name: | Ann |\n| Age: | 48 |"]
 
 
 def run(text: str, properties: str = "") -> str:

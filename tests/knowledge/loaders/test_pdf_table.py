@@ -40,6 +40,20 @@ def test_merged_cells_stand_once(tmp_path: Path) -> None:
     assert table.text.count("Sales") == 1
 
 
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    rows = [["", "2023", ""], ["Region", "H1", "H2"], ["North", "1", "2"]]
+    table, _ = blocks(tmp_path, ruled_pdf(rows, above="Table 7: Sales", merged=(0, 1)))
+    assert table.text == "Table 7: Sales\n| Region | 2023 H1 | H2 |\n| --- | --- | --- |\n| North | 1 | 2 |"
+    table, _ = blocks(tmp_path, ruled_pdf([rows[0], ["North", "1", "2"], ["South", "3", "4"]], merged=(0, 1)))
+    assert table.text.split("\n")[0] == "|  | 2023 |  |"
+
+
+def test_a_row_of_one_cell_above_is_a_title_and_labels_are_no_header(tmp_path: Path) -> None:
+    rows = [["Pilot", ""], ["Age:", "48"], ["Hours:", "1,020"]]
+    table, _ = blocks(tmp_path, ruled_pdf(rows, above="Table 7: People", merged=(0, 0)))
+    assert table.text == "Table 7: People Pilot\n|  |  |\n| --- | --- |\n| Age: | 48 |\n| Hours: | 1,020 |"
+
+
 @pytest.mark.parametrize(
     "rows",
     [
