@@ -10,7 +10,7 @@ from typing import Any
 
 from knowledge.base import Locator
 from knowledge.loaders.archive import check_office
-from knowledge.loaders.base import Block, Extract, PageReport
+from knowledge.loaders.base import Block, Extract, Kind, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.pptx_drawn import DIAGRAM, chart_of, diagram_of, drawn_as
 from knowledge.loaders.table import cell, take_caption, with_captions_below
@@ -76,16 +76,13 @@ def block_of(shape: Any, place: Locator, cleaner: Cleaner, above: list[Block]) -
 def drawing(shape: Any, place: Locator, cleaner: Cleaner) -> list[Block]:
     """Return the words of a chart or a diagram, none where they cannot be told."""
     try:
-        if drawn_as(shape) == DIAGRAM:
-            title, text, kind = "", diagram_of(shape), "text"
-        else:
-            (title, text), kind = chart_of(shape), "table"
+        title, text = ("", diagram_of(shape)) if drawn_as(shape) == DIAGRAM else chart_of(shape)
     except MemoryError:
         raise
     except Exception:  # a drawing that python-pptx cannot read leaves the slide's words as they are
         return []
-    text = cleaner.clean(f"{title}\n{text}".lstrip() if text else title)
-    return [Block(text, place, kind if "\n" in text else "text")] if text else []
+    kind: Kind = "text" if text.startswith("- ") else "table"
+    return [Block(cleaner.clean(f"{title}\n{text}".lstrip()), place, kind)] if text else []
 
 
 def table_of(table: Any, cleaner: Cleaner) -> str:

@@ -6,11 +6,12 @@ header row of its own: it goes on with the one before, as do the parts of a long
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block
 from knowledge.loaders.table import cell, is_caption_below, markdown, trimmed
-from knowledge.loaders.table_head import FIGURE
+from knowledge.loaders.table_head import FIGURE, Spans, header_rows, joined
 
 MOST_ROWS = 500
 """Rows in one block: a part of a long table is given away before the whole is read."""
@@ -25,43 +26,51 @@ class Row:
     last: int
 
 
-def blocks_of(rows: Iterable[Row], headings: tuple[str, ...] = ()) -> Iterator[Block]:
-    """Yield the tables of a sheet, and what is no table as text."""
+def blocks_of(rows: Iterable[Row], headings: tuple[str, ...] = (), spans: Spans = MappingProxyType({})) -> Iterator[Block]:
+    """Yield the tables of a sheet, and what is no table as text; `spans`: what merged cells take, by line and column from 1."""
     header: list[str] = []
     part: list[Row] = []
     for row in rows:
         cells = trimmed([cell(text) for text in row.cells])
         # Text and lines go together as long as each row takes one line; see `Piece.lines`.
         if part and (not cells or len(part) >= MOST_ROWS or row.last > row.first):
-            yield from block(part, header, headings)
+            yield from block(part, header, headings, spans)
             part = []
         if cells:
             part.append(Row(cells, row.first, row.last))
             if row.last > row.first:
-                yield from block(part, header, headings)
+                yield from block(part, header, headings, spans)
                 part = []
     if part:
-        yield from block(part, header, headings)
+        yield from block(part, header, headings, spans)
 
 
-def block(rows: list[Row], header: list[str], headings: tuple[str, ...]) -> Iterator[Block]:
+def block(rows: list[Row], header: list[str], headings: tuple[str, ...], spans: Spans) -> Iterator[Block]:
     """Yield a stretch without empty rows; `header` is that of the last table, and is changed to this one's."""
     wide = next((index for index, row in enumerate(rows) if sum(map(bool, row.cells)) > 1), len(rows))
-    if wide == len(rows) and not header:
-        yield Block("\n".join(map(words, rows)), place(rows, headings))
-        return
-    if all(is_caption_below(words(row)) for row in rows):
+    if header and all(is_caption_below(words(row)) for row in rows):
         yield from (Block(words(row), place([row], headings)) for row in rows)
+        return
+    if wide == len(rows) and not (header and any(FIGURE.match(words(row)) for row in rows)):  # notes, if below a table
+        yield Block("\n".join(map(words, rows)), place(rows, headings))
         return
     above, table = ([], rows) if wide == len(rows) else (rows[:wide], rows[wide:])
     while wide < len(rows) and sum(map(bool, table[-1].cells)) == 1 and is_caption_below(words(table[-1])):
         above, table = [*above, table[-1]], table[:-1]
     caption = " ".join(map(words, above))
     own = not header or (bool(above) and names_columns(table[0].cells)) or is_header(table[0].cells, header)
+    shown: list[Sequence[str]] = [row.cells for row in table]
     if own:
-        header[:] = table[0].cells
-    shown = [row.cells for row in table]
+        header[:], shown = with_header(shown, table[0].first, spans)
     yield Block(markdown(shown if own else [header, *shown], caption), place(table, headings), "table")
+
+
+def with_header(rows: list[Sequence[str]], first: int, spans: Spans) -> tuple[list[str], list[Sequence[str]]]:
+    """Return the header of a table that begins in line `first`, and its rows, with that as one row."""
+    taken = {(row - first, column - 1): span for (row, column), span in spans.items() if row >= first}
+    count = header_rows(rows, taken) if taken else 1
+    header = joined(rows[:count])
+    return header, [header, *rows[count:]]
 
 
 def is_header(cells: Sequence[str], header: list[str]) -> bool:
