@@ -23,6 +23,7 @@ from knowledge.loaders.pdf_lines import lines_of
 from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import rules_of
 from knowledge.loaders.pdf_spread import Spread
+from knowledge.loaders.pdf_upright import turned
 from knowledge.loaders.table import take_caption, with_captions_below
 
 LIBRARIES = ("pypdfium2",)
@@ -103,7 +104,7 @@ def page_by_pdfium(document: Any, index: int) -> Page:
 
     try:
         page = document[index]
-        text_page = page.get_textpage()
+        page, text_page = turned(document, index, page, page.get_textpage())
     except pypdfium2.PdfiumError:
         return Page((), broken=True)
     text = text_page.get_text_range()

@@ -1,7 +1,9 @@
 """Tables of a PDF that are drawn with rules: cells in their places, merged cells once, and what is no table."""
 
+import io
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from knowledge.loaders import pdf as loader
@@ -69,6 +71,20 @@ def test_frames_are_no_tables(tmp_path: Path, rows: list[list[str]]) -> None:
     assert "".join(cell for row in rows for cell in row).replace(" ", "") in "".join(
         "".join(block.text.split()) for block in found
     )
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize("shown_upright", [True, False])
+def test_a_page_that_is_drawn_turned_is_read_as_if_upright(tmp_path: Path, degrees: int, shown_upright: bool) -> None:
+    upright = ruled_pdf(ROWS, above="Table 7: Sales")
+    writer, out = pypdf.PdfWriter(clone_from=io.BytesIO(upright)), io.BytesIO()
+    page = writer.pages[0]
+    page.rotate(degrees)
+    page.transfer_rotation_to_content()
+    if shown_upright:
+        page.rotate(-degrees)
+    writer.write(out)
+    assert blocks(tmp_path, out.getvalue()) == blocks(tmp_path, upright)
 
 
 def test_rules_through_words_are_a_drawing(tmp_path: Path) -> None:
