@@ -9,6 +9,8 @@ from knowledge.loaders.powers import sign_before
 
 BREAK = "\v"
 """A line's end inside a paragraph."""
+RAISED = ("sup", "rt", "rp")
+"""Elements whose words do not go on with those before them; links to notes are set like that, too."""
 BEFORE = 8
 """Parts of the text that are looked at before a raised one."""
 SECOND = {"mfrac": " / ", "msup": "^", "msub": "_", "msubsup": "_"}
@@ -38,7 +40,7 @@ class Words:
         """Take in the start tag of an element that stands in a line."""
         if tag == "img":
             self.add(f" {attributes.get('alt') or ''} ")
-        elif tag in ("sup", "rt", "rp"):
+        elif tag in RAISED or (tag == "a" and "noteref" in f"{attributes.get('role')} {attributes.get('epub:type')}"):
             self._begun[tag] = len(self._parts)
         elif tag == "math" or self._formula:
             self._open_formula(tag)
@@ -46,7 +48,7 @@ class Words:
     def close(self, tag: str) -> None:
         """Take in its end tag."""
         begin = self._begun.pop(tag, None)
-        if tag == "sup" and begin is not None:
+        if tag in ("sup", "a") and begin is not None:
             before, raised = "".join(self._parts[max(begin - BEFORE, 0) : begin]), "".join(self._parts[begin:])
             self._parts.insert(begin, sign_before(before, raised.strip()))
         elif begin is not None:  # a reading aid stands behind the whole word, or it could not be found

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from knowledge.base import Locator
 from knowledge.loaders.base import Block
-from knowledge.loaders.table import cell, is_caption_below, markdown, trimmed
+from knowledge.loaders.table import LONGEST_CAPTION, cell, is_caption_below, markdown, trimmed
 from knowledge.loaders.table_head import FIGURE, Spans, header_rows, joined
 
 MOST_ROWS = 500
@@ -29,20 +29,42 @@ class Row:
 def blocks_of(rows: Iterable[Row], headings: tuple[str, ...] = (), spans: Spans = MappingProxyType({})) -> Iterator[Block]:
     """Yield the tables of a sheet, and what is no table as text; `spans`: what merged cells take, by line and column from 1."""
     header: list[str] = []
+    title: list[Row] = []
+    for stretch in stretches(rows):
+        if title and names_columns(stretch[0].cells) and stretch[0].first == title[0].last + 2:
+            stretch = [*title, *stretch]
+        elif title:
+            yield from block(title, header, headings, spans)
+        # Words alone above the first table, an empty row between: its caption, as they are without that row.
+        title = stretch if not header and is_alone(stretch) else []
+        if not title:
+            yield from block(stretch, header, headings, spans)
+    if title:
+        yield from block(title, header, headings, spans)
+
+
+def stretches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows between empty ones, not too many at once."""
     part: list[Row] = []
     for row in rows:
         cells = trimmed([cell(text) for text in row.cells])
         # Text and lines go together as long as each row takes one line; see `Piece.lines`.
         if part and (not cells or len(part) >= MOST_ROWS or row.last > row.first):
-            yield from block(part, header, headings, spans)
+            yield part
             part = []
         if cells:
             part.append(Row(cells, row.first, row.last))
             if row.last > row.first:
-                yield from block(part, header, headings, spans)
+                yield part
                 part = []
     if part:
-        yield from block(part, header, headings, spans)
+        yield part
+
+
+def is_alone(rows: list[Row]) -> bool:
+    """Whether a stretch is one cell of few words."""
+    said = words(rows[0])
+    return len(rows) == 1 and sum(map(bool, rows[0].cells)) == 1 and len(said) <= LONGEST_CAPTION and not FIGURE.match(said)
 
 
 def block(rows: list[Row], header: list[str], headings: tuple[str, ...], spans: Spans) -> Iterator[Block]:

