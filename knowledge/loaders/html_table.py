@@ -148,9 +148,9 @@ class Table:
             self._rows.append(_Row(self._section))
         self._seal()
         row = self._rows[-1]
-        while self._covered.get(len(row.cells), 0) >= len(self._rows):  # places that cells of the rows above cover
+        while self._covered and self._covered.get(len(row.cells), 0) >= len(self._rows):  # places that cells of the rows above cover
             row.cells.append("")
-        self._span = span(attributes, "colspan"), span(attributes, "rowspan")
+        self._span = (span(attributes, "colspan"), span(attributes, "rowspan")) if attributes else (1, 1)
         row.cells.append("")
         row.heads += tag == "th"
         row.others += tag == "td"
@@ -169,8 +169,8 @@ class Table:
         row.cells += [""] * (columns - 1)
         if (columns, rows) != (1, 1):
             row.spans[first] = columns, rows
-        for column in range(first, first + columns):
-            self._covered[column] = len(self._rows) + rows - 1
+            for column in range(first, first + columns):
+                self._covered[column] = len(self._rows) + rows - 1
 
 
 def told_by(rows: Sequence[_Row]) -> int:

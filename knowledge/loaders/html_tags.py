@@ -27,6 +27,8 @@ FURNITURE = frozenset({"headerlink", "header-anchor", "anchorjs-link", "linenos"
 
 def is_hidden(tag: str, attributes: Mapping[str, str]) -> bool:
     """Whether an element says that a browser shows nothing of it, or nothing that is of the text."""
+    if not attributes:
+        return False
     if "hidden" in attributes or HIDDEN.search(attributes.get("style", "")) or attributes.get("role") == "navigation":
         return True
     # A page whose dialog is open hides its whole body from screen readers.

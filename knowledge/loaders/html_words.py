@@ -33,21 +33,23 @@ class Words:
     def take(self) -> str:
         """Return the words and forget them."""
         text = "".join(self._parts)
-        self._parts, self._begun, self._readings, self._formula = [], {}, [], []
+        self._parts.clear()
+        if self._begun or self._readings or self._formula:
+            self._begun, self._readings, self._formula = {}, [], []
         return text
 
     def open(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Take in the start tag of an element that stands in a line."""
         if tag == "img":
             self.add(f" {attributes.get('alt') or ''} ")
-        elif tag in RAISED or (tag == "a" and "noteref" in f"{attributes.get('role')} {attributes.get('epub:type')}"):
+        elif tag in RAISED or (tag == "a" and "noteref" in attributes.get("role", attributes.get("epub:type", ""))):
             self._begun[tag] = len(self._parts)
         elif tag == "math" or self._formula:
             self._open_formula(tag)
 
     def close(self, tag: str) -> None:
         """Take in its end tag."""
-        begin = self._begun.pop(tag, None)
+        begin = self._begun.pop(tag, None) if self._begun else None
         if tag in ("sup", "a") and begin is not None:
             before, raised = "".join(self._parts[max(begin - BEFORE, 0) : begin]), "".join(self._parts[begin:])
             self._parts.insert(begin, sign_before(before, raised.strip()))

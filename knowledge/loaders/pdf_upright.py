@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from typing import Any
 
-SAMPLE = 200
+SAMPLE = 40
 """About as many characters of a page are asked for their direction: one costs 1.4 microseconds."""
 MOST = 0.5
 """Part of them from which it is the page's: a stamp at the margin is not."""
