@@ -148,7 +148,7 @@ class Table:
             self._rows.append(_Row(self._section))
         self._seal()
         row = self._rows[-1]
-        while self._covered and self._covered.get(len(row.cells), 0) >= len(self._rows):  # places that cells of the rows above cover
+        while self._covered and self._covered.get(len(row.cells), 0) >= len(self._rows):  # what cells above cover
             row.cells.append("")
         self._span = (span(attributes, "colspan"), span(attributes, "rowspan")) if attributes else (1, 1)
         row.cells.append("")
