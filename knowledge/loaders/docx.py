@@ -16,15 +16,19 @@ from knowledge.loaders.archive import Archive, another_kind, open_archive
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
 from knowledge.loaders.cleaning import Cleaner
 from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_properties, styles_of, value
-from knowledge.loaders.docx_table import rows_of
-from knowledge.loaders.docx_text import begins_with_box, floating_in, notes_in, parts_in, text_of
+from knowledge.loaders.docx_table import table_of
+from knowledge.loaders.docx_text import begins_with_box, floating_in, holds_picture, notes_in, parts_in, text_of
 from knowledge.loaders.outline import Outline
-from knowledge.loaders.table import markdown, take_caption, with_captions_below
+from knowledge.loaders.table import LONGEST_CAPTION, take_caption, with_captions_below
 
 MAIN = "word/document.xml"
 NOTES = (("footnotes", "footnote"), ("endnotes", "endnote"))
 ITEM = re.compile(r"[•◦▪·●○■]\s+|[-*–]\s+")
 """A bullet that somebody typed in a list paragraph."""
+FIGURE = re.compile(
+    r"fig|abb|bild|ill|img|image|obr|ris|рис|ilustra|diagram|chart|graph|listing|equation|formel|图|圖|図|그림", re.I
+)
+"""What the caption begins with of something else than a table."""
 
 
 def read(path: Path, report: PageReport) -> Extract:
@@ -71,6 +75,8 @@ class _Document:
         self._items: list[str] = []
         self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._unread = 0
+        self._captions: dict[int, Block] = {}
+        self._pictured = False
 
     def take(self, element: Element) -> None:
         """Take in one element of the body, or of whatever wraps parts of a body."""
@@ -100,7 +106,7 @@ class _Document:
         warnings = self._cleaner.warnings()
         if self._unread:
             warnings += (f"{self._unread} documents embedded in the document are not read",)
-        return Extract(tuple(with_captions_below(self._blocks)), None, warnings)
+        return Extract(tuple(with_captions_below(self._blocks, self._captions)), None, warnings)
 
     def _take_paragraph(self, paragraph: Element) -> None:
         if begins_with_box(paragraph):
@@ -127,6 +133,9 @@ class _Document:
             self._items.append("  " * min(style.item, 8) + "- " + ITEM.sub("", text, count=1))
         elif text:
             self._add(text)
+            if style.caption and not self._pictured and len(text) <= LONGEST_CAPTION and not FIGURE.match(text):
+                self._captions[id(self._blocks[-1])] = self._blocks[-1]
+        self._pictured = not text and holds_picture(paragraph)
         for key in notes_in(paragraph):
             self._notes.setdefault(key, self._outline.path())
 
@@ -137,7 +146,9 @@ class _Document:
             for part in parts_in(cells[0]):
                 self.take(part)
             return
-        self._add(markdown(rows_of(table), take_caption(self._blocks, self._outline.path())), kind="table")
+        caption = take_caption(self._blocks, self._outline.path(), self._captions)
+        self._add(table_of(table, caption), kind="table")
+        self._pictured = False
         for key in notes_in(table):
             self._notes.setdefault(key, self._outline.path())
 

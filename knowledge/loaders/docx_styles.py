@@ -5,10 +5,15 @@ through the style it is based on, or by its name: the names of built-in styles a
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 HEADING = re.compile(r"(?:heading|標題|标题|überschrift|titre|título|заголовок)\s*([1-9])$", re.IGNORECASE)
+CAPTION = re.compile(
+    "(?:table |tabellen)?caption|beschriftung|tabellenbeschriftung|légende|leyenda|epígrafe|descripción|legenda|didascalia|"
+    "bijschrift|название объекта|题注|題注|標號|図表番号|キャプション|캡션|titulek|billedtekst|bildtext|bildetekst",
+    re.IGNORECASE,
+)
 LIST = re.compile(r"list\b(?! continue)", re.IGNORECASE)
 BODY_LEVEL = 9
 """The outline level that means body text."""
@@ -17,10 +22,14 @@ LONGEST_CHAIN = 20
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`level`: of a heading, 0 for the document's title; `item`: the depth of a list item; None for neither."""
+    """`level`: of a heading, 0 for the document's title; `item`: the depth of a list item; None for neither.
+
+    `caption`: it is that of a table or a figure.
+    """
 
     level: int | None = None
     item: int | None = None
+    caption: bool = False
 
 
 PLAIN = Style()
@@ -43,6 +52,11 @@ def child(element: Element | None, *path: str) -> Element | None:
     for name in path:
         element = next((inner for inner in element if local(inner) == name), None) if element is not None else None
     return element
+
+
+def is_on(element: Element | None) -> bool:
+    """Whether a property that needs no value is there and not switched off."""
+    return element is not None and value(element) not in ("0", "false", "off")
 
 
 def number(text: str | None) -> int | None:
@@ -77,6 +91,8 @@ def _of_name(name: str) -> Style:
         return Style(level=int(match[1]))
     if name.lower() == "title":
         return Style(level=0)
+    if CAPTION.fullmatch(name):
+        return Style(caption=True)
     return Style(item=0) if LIST.match(name) else PLAIN
 
 
@@ -84,7 +100,7 @@ def of_properties(properties: Element | None, style: Style) -> Style:
     """Return the meaning of a paragraph that has this style and these properties (`w:pPr`) of its own."""
     outline = number(value(child(properties, "outlineLvl")))
     if outline is not None:
-        return Style(level=outline + 1 if outline < BODY_LEVEL else None, item=style.item)
+        return replace(style, level=outline + 1 if outline < BODY_LEVEL else None)
     numbering = child(properties, "numPr")
     if numbering is None or style.level is not None:
         return style

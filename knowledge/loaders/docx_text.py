@@ -1,17 +1,21 @@
 """The text inside a paragraph of a Word document: what is seen, each word once. Knows no styles and no tables.
 
 Walks everything a run can be wrapped in (links, insertions, content controls, smart tags, fields), and leaves out what
-is deleted or moved away, and the second copies that documents carry for older programs (`mc:Fallback`).
+is deleted, moved away or hidden, and the second copies that documents carry for older programs (`mc:Fallback`).
 """
 
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from knowledge.loaders.docx_styles import child, local, value
+from knowledge.loaders.docx_signs import sign_of
+from knowledge.loaders.docx_styles import child, is_on, local, value
+from knowledge.loaders.powers import sign_before
 
 GONE = {"del", "moveFrom", "delText", "instrText", "pPr", "rPr", "sdtPr", "sdtEndPr", "tblPr", "trPr", "tcPr"}
 WORDS = {"t"}
 SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+BEFORE = 8
+"""Parts of the text that are looked at before a raised one."""
 MATH = {"sup": "^", "sub": "_", "den": " / "}
 BLOCKS = {"p", "tbl", "altChunk"}
 
@@ -42,12 +46,25 @@ def text_of(element: Element) -> str:
 
 
 def _collect(element: Element, parts: list[str]) -> None:
+    raised: list[str] = []
     for inner in seen(element):
         name = local(inner)
+        properties = child(inner, "rPr") if name == "r" else None
+        if is_on(child(properties, "vanish")):
+            continue
+        if value(child(properties, "vertAlign")) == "superscript":
+            _collect(inner, raised)
+            continue
+        _raise(raised, parts)
         if name in WORDS:
             parts.append(inner.text or "")
         elif name in SIGNS:
             parts.append(SIGNS[name])
+        elif name == "sym":
+            parts.append(sign_of(value(inner, "font"), value(inner, "char")))
+        elif name == "ruby":  # a reading aid stands behind its word, or that could not be found
+            words, reading = (text_of(part) if (part := child(inner, kind)) is not None else "" for kind in ("rubyBase", "rt"))
+            parts.append(f"{words}({reading})" if reading else words)
         elif name == "oMath":
             parts.append(f" {formula_of(inner)} ")
         elif name == "inline":  # a box that stands in the line like a word
@@ -56,6 +73,15 @@ def _collect(element: Element, parts: list[str]) -> None:
             _collect(inner, parts)
             if name == "p":  # paragraphs in a note or a cell
                 parts.append("\n")
+    _raise(raised, parts)
+
+
+def _raise(raised: list[str], parts: list[str]) -> None:
+    """Put what is raised, in one run or several, behind the other parts."""
+    if raised:
+        text = "".join(raised)
+        parts.append(sign_before("".join(parts[-BEFORE:]), text.strip()) + text)
+        raised.clear()
 
 
 def formula_of(element: Element) -> str:
@@ -107,6 +133,11 @@ def notes_in(element: Element) -> Iterator[tuple[str, str]]:
         name = local(inner)
         if name in ("footnoteReference", "endnoteReference"):
             yield name.removesuffix("Reference"), value(inner, "id") or ""
+
+
+def holds_picture(element: Element) -> bool:
+    """Whether a picture stands in a paragraph."""
+    return any(local(inner) in ("blip", "imagedata", "chart") for inner in element.iter())
 
 
 def parts_in(element: Element, *names: str) -> Iterator[Element]:

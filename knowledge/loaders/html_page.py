@@ -4,29 +4,19 @@ A list is one block with an item a line, a table one Markdown table. A table tha
 headings only lays out the page: its cells are paragraphs.
 """
 
-import re
 from collections.abc import Mapping
 
 from knowledge.base import Locator
-from knowledge.loaders import markdown_html
 from knowledge.loaders.base import Block, Kind
 from knowledge.loaders.cleaning import Cleaner
+from knowledge.loaders.html_figure import Figure
 from knowledge.loaders.html_table import Table
+from knowledge.loaders.html_tags import HEADINGS, INLINE, LAYING_OUT, LISTS, UNSEEN, WRAPPERS, is_hidden, start_of
+from knowledge.loaders.html_words import BREAK, Words
 from knowledge.loaders.outline import Outline
 from knowledge.loaders.table import take_caption
 from knowledge.loaders.text import LONGEST
 
-NO_TEXT = "script|style|template|noscript|iframe|object|embed|canvas|svg|audio|video|head"
-CONTROLS = "nav|button|select|textarea|input|datalist"
-UNSEEN = frozenset(f"{NO_TEXT}|{CONTROLS}".split("|"))
-LETTERS = "img|br|acronym|data|ins|label|meter|output|progress|rb|rp|rt|ruby|time|math|mi|mn|mo|mrow|msup|msub"
-INLINE = frozenset(f"{markdown_html.INLINE}|{LETTERS}".split("|"))
-"""Elements that stand in a line: those that Markdown may hold, and some more."""
-WRAPPERS = frozenset({"div", "p"})
-LISTS = frozenset({"ul", "ol", "menu", "dir"})
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
-HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-BREAK = "\v"
 DEEPEST = 8
 """Levels of lists that are told apart."""
 
@@ -38,7 +28,7 @@ class Page:
         self._cleaner = cleaner
         self._outline = Outline()
         self._blocks: list[Block] = []
-        self._words: list[str] = []
+        self._words = Words()
         self._title = ""
         self._unseen = 0
         self._head = False
@@ -48,42 +38,54 @@ class Page:
         self._marker = ""
         self._items: list[str] = []
         self._tables: list[Table] = []
+        self._figures: list[Figure | None] = []
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Take in a start tag."""
         tag = tag.lower()
         if tag == "title" and self._head:
-            self._unseen, self._words = 0, []
-        elif self._unseen or tag in UNSEEN or is_hidden(attributes):
+            self._unseen = 0
+            self._words.take()
+        elif self._unseen or tag in UNSEEN or is_hidden(tag, attributes):
             self._head = self._head or (tag == "head" and not self._unseen)
             self._unseen += 1
         elif tag == "br":
-            self._words.append("\n" if self._code else BREAK)
-        elif tag == "img":
-            self._words.append(f" {attributes.get('alt') or ''} ")
+            self._words.add("\n" if self._code else BREAK)
         elif self._heading and tag in WRAPPERS:
-            self._words.append(" ")
-        elif tag not in INLINE:
+            self._words.add(" ")
+        elif tag == "math" and attributes.get("alttext"):
+            self._words.add(attributes["alttext"])
+            self._unseen = 1
+        elif tag in INLINE:
+            self._words.open(tag, attributes)
+        else:
             self._flush()
-            self._heading = tag in HEADINGS
+            self._heading = tag in HEADINGS and not self._in_data()
             self._open(tag, attributes)
 
     def _open(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag == "pre":
+            self._code += 1
         if tag in LISTS:
             self._lists.append(start_of(attributes) if tag == "ol" else None)
         elif tag == "li" and self._lists:
             number = self._lists[-1]
             self._marker = "- " if number is None else f"{number}. "
             self._lists[-1] = None if number is None else number + 1
-        elif tag == "pre":
-            self._code += 1
-        elif tag == "table":
+        elif tag == "figure":
+            deep = len(self._figures) >= DEEPEST
+            self._figures.append(None if deep else Figure(len(self._blocks)))
+        elif tag == "figcaption" and self._figures and self._figures[-1]:
             self._end_list()
+            self._figures[-1].open(self._blocks)
+        elif tag == "table" and not self._in_data():
+            self._end_list()
+            self._marker = ""
             for outer in self._tables[-1:]:
                 self._lay_out(outer)
-            self._tables.append(Table())
+            self._tables.append(Table(attributes))
         elif self._tables:
-            if tag in HEADINGS:
+            if tag in LAYING_OUT and not self._in_data():
                 self._lay_out(self._tables[-1])
             self._tables[-1].open(tag, attributes)
 
@@ -91,17 +93,20 @@ class Page:
         """Take in an end tag; lxml tells one for each start tag."""
         tag = tag.lower()
         if tag == "title" and self._head:
-            self._title = self._title or " ".join(self._cleaner.clean("".join(self._words)).split())
-            self._words, self._unseen = [], 1  # the rest of the head is not seen
+            title = " ".join(self._cleaner.clean(self._words.take()).split())
+            self._title = self._title or title
+            self._unseen = 1  # the rest of the head is not seen
         elif self._unseen:
             self._unseen -= 1
             self._head = self._head and tag != "head"
-        elif tag in HEADINGS:
+        elif tag in HEADINGS and not self._in_data():
             self._enter(HEADINGS[tag])
         elif tag == "pre":
             self._flush("code")
             self._code = max(self._code - 1, 0)
-        elif tag not in INLINE and not (self._heading and tag in WRAPPERS):
+        elif tag in INLINE:
+            self._words.close(tag)
+        elif not (self._heading and tag in WRAPPERS):
             self._flush()
             self._close(tag)
 
@@ -112,7 +117,9 @@ class Page:
                 self._end_list()
         elif tag == "li":
             self._marker = ""
-        elif tag == "table" and self._tables:
+        elif tag in ("figure", "figcaption") and self._figures:
+            self._end_figure(tag)
+        elif tag == "table" and self._tables and not self._tables[-1].is_inner():
             self._end_table()
         elif self._tables:
             self._tables[-1].close(tag)
@@ -120,7 +127,7 @@ class Page:
     def data(self, text: str) -> None:
         """Take in words."""
         if not self._unseen:
-            self._words.append(text)
+            self._words.add(text)
 
     def comment(self, text: str) -> None:
         """Leave a comment out."""
@@ -148,10 +155,11 @@ class Page:
         ]
 
     def _flush(self, kind: Kind = "text") -> None:
-        raw, self._words = "".join(self._words), []
+        raw = self._words.take()
         if not raw.strip():
             return
-        if self._tables and self._tables[-1].add(self._cleaner.clean(raw.replace(BREAK, " "))):
+        if self._tables and self._tables[-1].add(self._cleaner.clean(raw.replace(BREAK, " ")), self._marker):
+            self._marker = ""
             return
         if kind == "code" or self._code:
             self._end_list()
@@ -178,10 +186,14 @@ class Page:
             self._add(text)
 
     def _enter(self, level: int) -> None:
-        text = " ".join(self._cleaner.clean("".join(self._words).replace(BREAK, " ")).split())
-        self._words, self._heading = [], False
+        text = " ".join(self._cleaner.clean(self._words.take().replace(BREAK, " ")).split())
+        self._heading = False
         self._end_list()
         self._blocks += self._outline.enter(level, text)
+
+    def _in_data(self) -> bool:
+        """Whether this is in a cell of a table of data."""
+        return bool(self._tables) and self._tables[-1].holds()
 
     def _lay_out(self, table: Table) -> None:
         """Tell a table that it only lays out the page; what it held so far becomes paragraphs."""
@@ -196,17 +208,12 @@ class Page:
         caption = "" if table.caption else take_caption(self._blocks, self._outline.path())
         self._add(table.markdown(caption), "table")
 
+    def _end_figure(self, tag: str) -> None:
+        self._end_list()
+        figure = self._figures.pop() if tag == "figure" else self._figures[-1]
+        if figure is not None:
+            (figure.end if tag == "figure" else figure.close)(self._blocks)
+
     def _add(self, text: str, kind: Kind = "text") -> None:
         if text.strip():
             self._blocks.append(Block(text, Locator(headings=self._outline.path()), kind))
-
-
-def is_hidden(attributes: Mapping[str, str]) -> bool:
-    """Whether an element says that a browser shows nothing of it."""
-    return "hidden" in attributes or bool(HIDDEN.search(attributes.get("style", "")))
-
-
-def start_of(attributes: Mapping[str, str]) -> int:
-    """Return the number that an ordered list begins with."""
-    number = attributes.get("start", "")
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 8 else 1

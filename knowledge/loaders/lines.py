@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from knowledge.loaders.powers import BASE, POWER, WORD
+
 WIDER = 1.35
 """A gap this many times the usual one begins a paragraph."""
 LARGER = 1.2
@@ -23,12 +25,8 @@ CJK_END, CJK_BEGIN = re.compile(rf"[{CJK}]$"), re.compile(rf"^[{CJK}]")
 CJK_FULL = 12
 """A shorter line is no full line of running text: a heading, a name, a cell of a table; it stays a line."""
 HYPHENATED = re.compile(r"[^\W\d_][-\u2010]$")
-WORD = re.compile(r"[^\W\d_]{3}$")
-"""What a note is set at; one or two letters are a formula's."""
 SMALLER, RAISED = 0.9, 0.15
 """What is lower than this part of a line, and stands this part of its height above its bottom, is a power or the like."""
-POWER, BASE = re.compile(r"[-\u2212+]?(?:\d+|[b-np-zA-Z])(?!\w)"), re.compile(r"[\w)\]]$")
-"""Raised figures and single letters, but none of those that make numbers words: the 1st, le 2e, n^o is "no"."""
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 
 

@@ -29,7 +29,8 @@ MAX_FRONT_MATTER = 200
 CODE = {"fence", "code_block"}
 LINK = re.compile(r"\[([^\[\]]*)\]\([^()\s]*\)")
 EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|`+)(?=\S)(.+?)(?<=\S)\1(?!\w)")
-ATTRIBUTES = re.compile(r"\s*\{\s*[#.][^{}]*\}\s*$")
+ATTRIBUTES = re.compile(r"(?:\s+#+)?\s*\{\s*[#.][^{}]*\}\s*$")
+"""What some programs read at the end of a heading: a name for its place, also behind the heading's closing signs."""
 
 
 def read(path: Path, report: PageReport) -> Extract:

@@ -7,6 +7,8 @@ stay; leaves code spans alone. Every step is linear in the length of the text.
 import html
 import re
 
+from knowledge.loaders.powers import sign_before
+
 INLINE = "a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr"
 BLOCK = (
     "address|article|aside|audio|blockquote|br|button|canvas|caption|center|col|colgroup|dd|details|div|dl|dt|embed|fieldset|"
@@ -18,6 +20,7 @@ CODE_SPAN = r"(?P<ticks>(?<!`)`{1,3}(?!`))[^`]*(?P=ticks)(?!`)"
 IMAGE = r"!\[(?P<words>[^\[\]]*)\](?:\([^()\n]*(?:\([^()\n]*\)[^()\n]*)?\)|\[[^\[\]\n]*\])"
 TAG = rf"</?(?:(?P<inline>{INLINE})|(?P<block>{BLOCK}))(?=[\s/>])(?P<rest>[^<>]*)>"
 SEEN = re.compile(f"{CODE_SPAN}|{IMAGE}|{TAG}|&(?P<entity>[#a-zA-Z0-9]{{2,32}});", re.IGNORECASE)
+RAISED = re.compile(rf"{CODE_SPAN}|(?P<before>.{{0,3}})<sup>(?P<raised>[^<>\n]{{1,20}})</sup>", re.IGNORECASE)
 ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 HIDDEN = (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
 BLANKS = re.compile(r"[ \t]+$|\n(?=\s*\n\s*\n)", re.MULTILINE)
@@ -29,8 +32,14 @@ def visible(source: str, line: str) -> str:
         return source
     for begin, end in HIDDEN:
         source = without(source, begin, end)
+    source = RAISED.sub(_sign, source) if "</sup>" in source else source
     text = SEEN.sub(lambda match: _seen(match, line), source)
     return BLANKS.sub("", text)
+
+
+def _sign(match: re.Match[str]) -> str:
+    raised = match["raised"]
+    return match[0] if raised is None else f"{match['before']}{sign_before(match['before'], raised.strip())}{raised}"
 
 
 def without(source: str, begin: str, end: str) -> str:

@@ -23,6 +23,7 @@ from knowledge.loaders.pdf_lines import lines_of
 from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import rules_of
 from knowledge.loaders.pdf_spread import Spread
+from knowledge.loaders.pdf_upright import turned
 from knowledge.loaders.table import take_caption, with_captions_below
 
 LIBRARIES = ("pypdfium2",)
@@ -72,7 +73,9 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list
         for one in tables or paragraphs(one for one in parts if isinstance(one, Line)):
             text = cleaner.clean((one.text if isinstance(one, Part) else one).translate(NO_GLYPHS))
             if isinstance(one, Part):
-                text = f"{spread.told(one, take_caption(blocks), joined)}\n{text}".lstrip("\n")
+                title = cleaner.clean(one.title.translate(NO_GLYPHS))
+                own = " ".join(filter(None, [take_caption(blocks), title]))
+                text = f"{spread.told(one, own, joined)}\n{text}".lstrip("\n")
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if tabular else "text"))
     return blocks
@@ -101,7 +104,7 @@ def page_by_pdfium(document: Any, index: int) -> Page:
 
     try:
         page = document[index]
-        text_page = page.get_textpage()
+        page, text_page = turned(document, index, page, page.get_textpage())
     except pypdfium2.PdfiumError:
         return Page((), broken=True)
     text = text_page.get_text_range()

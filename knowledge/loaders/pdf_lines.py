@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from knowledge.loaders.bidi import Box
-from knowledge.loaders.lines import Cell, Line
+from knowledge.loaders.lines import CJK, Cell, Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
 from knowledge.loaders.pdf_columns import with_tables
 from knowledge.loaders.pdf_flow import is_broken, rejoined
@@ -29,6 +29,8 @@ SPACE = 0.12
 """Distance between two letters, in heights of the line, from which a space is meant: 1.2 pt in a line of 10 pt."""
 SWITCH = re.compile(r"(?<=[A-Za-z])(?=[\u0590-\u08ff])")
 """Where a Latin word ends and one from right to left begins, the space that parts them is drawn on the word's other side."""
+UNSPACED = re.compile(rf"[{CJK}]{{2}}")
+"""Signs that no space divides, however far they are set apart."""
 WIDE = 1.0
 """Distance in heights that divides cells: no line is justified so far."""
 FIGURE_ENDS = frozenset("0123456789%)\u2014")
@@ -138,7 +140,8 @@ def spaced(words: str, boxes: list[Box]) -> tuple[str, tuple[Cell, ...]]:
     """Return a line with the spaces put in that its letters' distances tell of, and its cells where it has several."""
     high = max(box[3] - box[1] for box in boxes)
     gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
-    missing = [place for place, gap in enumerate(gaps) if gap > SPACE * high and words[place : place + 2].isalnum()]
+    wide = (place for place, gap in enumerate(gaps) if gap > SPACE * high and words[place : place + 2].isalnum())
+    missing = [place for place in wide if gaps[place] > WIDE * high or not UNSPACED.match(words, place)]
     cells = tuple(cells_in(words, boxes, gaps, high)) if max(gaps, default=0.0) > WIDE * high else ()
     if missing and statistics.median(gaps) <= TIGHT * high:
         begins = [0, *(place + 1 for place in missing)]

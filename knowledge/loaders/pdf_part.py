@@ -21,6 +21,7 @@ class Part:
 
     `ruled`: the columns are those between rules, else those that figures take. `headed`: the first row may be a header row.
     `styles`: how the last cell of each row is set (font, size, colour), "" where unknown; as many as rows, or none.
+    `title`: the words of rows of one cell over all columns, above the header row.
     """
 
     rows: tuple[Cells, ...]
@@ -30,12 +31,14 @@ class Part:
     ruled: bool
     headed: bool = True
     styles: Cells = ()
+    title: str = ""
 
     @cached_property
     def text(self) -> str:
         """The table as Markdown, without the columns that hold nothing."""
         filled = [column for column in range(len(self.rows[0])) if any(row[column] for row in self.rows)]
-        return table.markdown(with_currencies([[row[column] for column in filled] for row in self.rows]))
+        rows = with_currencies([[row[column] for column in filled] for row in self.rows])
+        return table.markdown(rows, bare=not self.headed)
 
 
 def with_currencies(rows: list[list[str]]) -> list[list[str]]:

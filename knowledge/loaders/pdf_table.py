@@ -11,6 +11,7 @@ from itertools import pairwise
 from knowledge.loaders import table
 from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import STRAIGHT, Rule
+from knowledge.loaders.table_head import MOST, Span, has_labels, header_rows, joined, title_of, titles
 
 NEAR = STRAIGHT
 """Points between rules that are one, and between the ends of rules that meet."""
@@ -68,9 +69,30 @@ class Grid:
         longest = max(len(cell) for row in rows for cell in row)
         if full < 2 or longest > LONGEST_CELL or self._crossings() >= CROSSINGS:
             return None
-        styles = tuple(self._style(row, style) for row in filled)
-        rows = tuple(rows[row] for row in filled)
-        return Part(rows, tuple(pairwise(self._xs)), self._ys[0], self._ys[-1], ruled=True, styles=styles)
+        styles = [self._style(row, style) for row in filled]
+        cells = [rows[row] for row in filled]
+        spans = self._spans(filled)
+        above = titles(cells, spans)
+        body = above + header_rows(cells, spans, above)
+        return Part(
+            (tuple(joined(cells[above:body])), *cells[body:]),
+            tuple(pairwise(self._xs)),
+            self._ys[0],
+            self._ys[-1],
+            ruled=True,
+            headed=not has_labels(cells[above]),
+            styles=(styles[above], *styles[body:]),
+            title=title_of(cells[:above]),
+        )
+
+    def _spans(self, filled: Sequence[int]) -> dict[tuple[int, int], Span]:
+        """Return what the merged cells of the first rows take, counted in the rows that hold something."""
+        places = {row: place for place, row in enumerate(filled[: 2 * MOST])}
+        taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for cell, anchor in self._anchors.items():
+            if cell[0] in places and anchor[0] in places:
+                taken.setdefault((places[anchor[0]], anchor[1]), []).append(cell)
+        return {at: (len({column for _, column in cells}), len({row for row, _ in cells})) for at, cells in taken.items()}
 
     def _words(self, row: int, column: int, text: str) -> str:
         return words(self._cells.get((row, column), ()), text)

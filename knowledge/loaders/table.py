@@ -4,7 +4,7 @@ The chunker repeats the header row, and the caption above it, on each part of a 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from knowledge.loaders.base import Block
@@ -20,8 +20,8 @@ TITLE = re.compile(rf"(?:{CAPTION.pattern})(?:[.-]\d+)*\s*(?:[:：|\u2013\u2014]
 """What a caption begins with where it ends as a sentence does."""
 
 
-def markdown(rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """Return rows as a Markdown table, the first one as its header; empty when no cell has text.
+def markdown(rows: Iterable[Sequence[str]], caption: str = "", bare: bool = False) -> str:
+    """Return rows as a Markdown table, the first one as its header, or below an empty one; empty when no cell has text.
 
     Cells are written as `cell` returns them. Rows without text are left out, and columns at the end that hold none.
     """
@@ -29,7 +29,7 @@ def markdown(rows: Iterable[Sequence[str]], caption: str = "") -> str:
     if not table:
         return ""
     width = min(max(map(len, table)), MAX_COLUMNS)
-    lines = [line([*row, *[""] * (width - len(row))]) for row in table]
+    lines = [line([*row, *[""] * (width - len(row))]) for row in ([[], *table] if bare else table)]
     rule = line(["---"] * max(width, len(table[0])))
     return "\n".join([*filter(None, [" ".join(caption.split())]), lines[0], rule, *lines[1:]])
 
@@ -57,10 +57,15 @@ def is_caption(text: str) -> bool:
     return len(text) <= LONGEST_CAPTION and CAPTION.match(text) is not None
 
 
-def take_caption(blocks: list[Block], headings: tuple[str, ...] = ()) -> str:
-    """Take the caption of a table below these headings off the blocks above it, on one line; "" where there is none."""
+def take_caption(blocks: list[Block], headings: tuple[str, ...] = (), told: Container[int] = ()) -> str:
+    """Take the caption of a table below these headings off the blocks above it, on one line; "" where there is none.
+
+    `told`: the ids of the blocks of which the format says that they are captions.
+    """
     last = blocks[-1] if blocks else None
-    if last is None or last.kind != "text" or last.locator.headings != headings or not is_caption(last.text):
+    if last is None or last.kind != "text" or last.locator.headings != headings:
+        return ""
+    if id(last) not in told and not is_caption(last.text):
         return ""
     return " ".join(blocks.pop().text.split())
 
@@ -70,8 +75,8 @@ def is_caption_below(text: str) -> bool:
     return is_caption(text) and (TITLE.match(text) is not None or text.rstrip()[-1] not in ".!?,;:。！？，；：")
 
 
-def with_captions_below(blocks: Iterable[Block]) -> list[Block]:
-    """Return blocks, the caption below a table, where none stands above it, as its first line.
+def with_captions_below(blocks: Iterable[Block], told: Container[int] = ()) -> list[Block]:
+    """Return blocks, the caption below a table, where none stands above it, as its first line; `told` as in `take_caption`.
 
     Of tables that stand together each has then been given the caption of the one before: these are moved up.
     """
@@ -84,7 +89,8 @@ def with_captions_below(blocks: Iterable[Block]) -> list[Block]:
         else:
             tables = found[len(found) - together :]
             together = 0
-            if beside and is_caption_below(block.text) and not titled(tables[0]) and all(map(titled, tables[1:])):
+            below = beside and (id(block) in told or is_caption_below(block.text))
+            if below and not titled(tables[0]) and all(map(titled, tables[1:])):
                 found[len(found) - len(tables) :] = moved_up(tables, block)
                 continue
         found.append(block)

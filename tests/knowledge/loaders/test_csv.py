@@ -71,3 +71,15 @@ def test_a_line_without_an_end_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "too_large"
     with pytest.raises(UnreadableFile, match="damaged after line 1"):
         blocks(tmp_path, 'a,b\n"' + "x,\n" * 1_000_000)
+
+
+def test_the_first_line_may_say_what_divides_the_cells(tmp_path: Path) -> None:
+    (found,) = blocks(tmp_path, b"sep=|\r\nname|age, year\r\nAnn|3\r\n")
+    assert (found.text, found.locator.first_line) == ("| name | age, year |\n| --- | --- |\n| Ann | 3 |", 2)
+
+
+def test_a_quote_may_be_escaped(tmp_path: Path) -> None:
+    (found,) = blocks(tmp_path, b'id,text\n1,"he said \\"hi, you\\" twice"\n2,plain\n')
+    assert found.text.split("\n")[2:] == ['| 1 | he said "hi, you" twice |', "| 2 | plain |"]
+    (found,) = blocks(tmp_path, b'id,place\n1,"C:\\"\n2,D:\\new\n')
+    assert found.text.split("\n")[2:] == ["| 1 | C:\\ |", "| 2 | D:\\new |"]

@@ -12,7 +12,7 @@ import pytest
 from knowledge.loaders import archive
 from knowledge.loaders.docx import read
 from tests.knowledge.loaders.reading import reading
-from tests.knowledge.make_files import STRICT, docx_bytes, docx_parts, paragraph, pdf, relations_of, word
+from tests.knowledge.make_files import STRICT, W, docx_bytes, docx_parts, paragraph, pdf, relations_of, word
 
 extract, failure = reading(read, "file.docx")
 
@@ -221,3 +221,82 @@ def test_a_bomb_beside_the_text_is_never_opened(tmp_path: Path) -> None:
 def test_an_honest_long_document_of_high_ratio_is_read(tmp_path: Path) -> None:
     body = "".join(paragraph(f"The same sentence again and again, number {number % 10}.") for number in range(20_000))
     assert len(texts(tmp_path, body)) == 20_000
+
+
+def styled(name: str) -> dict[str, str]:
+    """The parts of a document with a paragraph style "x" of this name."""
+    style = f'<w:styles {W}><w:style w:type="paragraph" w:styleId="x"><w:name w:val="{name}"/></w:style></w:styles>'
+    return {"word/styles.xml": style, "word/_rels/document.xml.rels": relations_of(styles="styles.xml")}
+
+
+ROWS = "".join(
+    f"<w:tr>{''.join(f'<w:tc>{paragraph(cell)}</w:tc>' for cell in cells)}</w:tr>" for cells in (("a", "b"), ("c", "d"))
+)
+TABLE = "| a | b |\n| --- | --- |\n| c | d |"
+
+
+@pytest.mark.parametrize("name", ["caption", "Beschriftung", "题注"])
+def test_a_caption_is_told_by_its_style(tmp_path: Path, name: str) -> None:
+    said, table = paragraph("Our sales", '<w:pStyle w:val="x"/>'), f"<w:tbl>{ROWS}</w:tbl>"
+    for body in (said + table, table + said):
+        assert texts(tmp_path, body, parts=styled(name)) == [f"Our sales\n{TABLE}"]
+    assert texts(tmp_path, table + said, parts=styled("Quote")) == [TABLE, "Our sales"]
+
+
+def test_the_caption_of_a_picture_is_none_of_a_table(tmp_path: Path) -> None:
+    drawn = "<w:p><w:r><w:drawing><a:blip xmlns:a='a'/></w:drawing></w:r></w:p>"
+    table = f"<w:tbl>{ROWS}</w:tbl>"
+    for above, words in ((drawn, "Our office"), ("", "Figure 2: Our office"), ("", "Abbildung 2: Unser Haus")):
+        body = above + paragraph(words, '<w:pStyle w:val="x"/>') + table
+        assert texts(tmp_path, body, parts=styled("caption")) == [words, TABLE]
+
+
+def cells(*row: tuple[str, str]) -> str:
+    """A row of cells: their text and properties."""
+    return f"<w:tr>{''.join(f'<w:tc><w:tcPr>{told}</w:tcPr>{paragraph(text)}</w:tc>' for text, told in row)}</w:tr>"
+
+
+def test_a_header_of_two_rows_is_one_and_a_title_is_a_caption(tmp_path: Path) -> None:
+    wide, begin, on = '<w:gridSpan w:val="2"/>', '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+    title = cells(("Sales", '<w:gridSpan w:val="3"/>'))
+    rows = cells(("Region", begin), ("2023", wide)) + cells(("", on), ("H1", ""), ("H2", ""))
+    rows += cells(("North", ""), ("1", ""), ("2", ""))
+    assert texts(tmp_path, f"<w:tbl>{title}{rows}</w:tbl>") == [
+        "Sales\n| Region | 2023 H1 | H2 |\n| --- | --- | --- |\n| North | 1 | 2 |"
+    ]
+    # A cell that goes on below what would be the header: none of this is one.
+    rows = cells(("a", begin), ("b", wide)) + cells(("", on), ("c", ""), ("d", begin)) + cells(("e", wide), ("", on))
+    assert texts(tmp_path, f"<w:tbl>{rows}</w:tbl>") == ["| a | b |  |\n| --- | --- | --- |\n|  | c | d |\n| e |  |  |"]
+
+
+def test_rows_that_word_repeats_are_the_header_and_rows_may_begin_late(tmp_path: Path) -> None:
+    body = ROWS.replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
+    late = cells(("e", "")).replace("<w:tr>", '<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr>')
+    assert texts(tmp_path, f"<w:tbl>{body}{late}</w:tbl>") == ["| a c | b d |\n| --- | --- |\n|  | e |"]
+    form = cells(("Name:", ""), ("Ann", "")) + cells(("Age:", ""), ("48", ""))
+    assert texts(tmp_path, f"<w:tbl>{form}</w:tbl>") == ["|  |  |\n| --- | --- |\n| Name: | Ann |\n| Age: | 48 |"]
+
+
+def run(text: str, properties: str = "") -> str:
+    """The XML of a run."""
+    return f'<w:r><w:rPr>{properties}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def test_signs_and_what_is_raised_hidden_or_above(tmp_path: Path) -> None:
+    high = '<w:vertAlign w:val="superscript"/>'
+    powers = run("10") + run("-", high) + run("6", high) + run(" m, the 1") + run("st", high) + run(", a word") + run("1", high)
+    signs = "".join(
+        f'<w:r><w:sym w:font="{font}" w:char="{place}"/></w:r>'
+        for font, place in (
+            ("Symbol", "F0B3"),
+            ("Symbol", "F061"),
+            ("Wingdings", "F0FC"),
+            ("Arial", "00B5"),
+            ("Webdings", "F061"),
+            ("Symbol", "x"),
+        )
+    )
+    ruby = f"<w:r><w:ruby><w:rt>{run('とう')}</w:rt><w:rubyBase>{run('東')}</w:rubyBase></w:ruby></w:r>"
+    hidden = run("hidden", "<w:vanish/>") + run("seen", '<w:vanish w:val="0"/>')
+    body = "".join(f"<w:p>{inside}</w:p>" for inside in (powers, signs, ruby, hidden))
+    assert texts(tmp_path, body) == ["10^-6 m, the 1st, a word 1", "≥α✓µ", "東(とう)", "seen"]

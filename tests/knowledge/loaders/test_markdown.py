@@ -99,6 +99,11 @@ def test_html_is_reduced_to_what_is_seen() -> None:
     assert block.text.split() == ["Bold", "<text>", "next"]
 
 
+def test_powers_stay_powers_and_a_heading_ends_before_its_name() -> None:
+    (found,) = blocks("# The end ## {#end}\n\n10<sup>6</sup> m, the 1<sup>st</sup>, `10<sup>6</sup>`, H<sub>2</sub>O")
+    assert (found.text, found.locator.headings) == ("10^6 m, the 1st, `10<sup>6</sup>`, H2O", ("The end",))
+
+
 def test_pictures_become_their_words() -> None:
     (block,) = blocks("[![build](https://x/badge.svg)](https://x/ci) ![a cat](cat.png 'title') <img src='x' alt='a dog'>")
     assert block.text == "[build](https://x/ci) a cat a dog"
@@ -146,6 +151,7 @@ def test_a_long_list_is_divided_between_items() -> None:
         "\n".join(" " * depth + "- x" for depth in range(1500)),
         "<" * 50_000,
         "&" * 50_000,
+        "1<sup>" * 20_000 + "</sup>",
         "a\n" * 50_000,
         "| a " * 20_000 + "\n" + "|---" * 20_000,
     ],

@@ -119,6 +119,12 @@ def test_letters_read_in_the_code_of_another_system_are_put_right(tmp_path: Path
     assert extract(tmp_path, glyph_pdf(glyphs)).blocks[0].text == meant
 
 
+def test_signs_that_no_space_divides_may_stand_apart(tmp_path: Path) -> None:
+    glyphs = [(72.0 + 6 * place, 700.0, sign) for place, sign in enumerate("\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059")]
+    apart = [(68.6, 700.0, "\u65e5"), *((x + 4, y, sign) for x, y, sign in glyphs)]
+    assert extract(tmp_path, glyph_pdf(apart)).blocks[0].text == "\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059"
+
+
 def test_runs_of_pages() -> None:
     assert ranges([3, 7, 8, 9, 12]) == "pages 3, 7-9, 12"
     assert ranges([3]) == "page 3"

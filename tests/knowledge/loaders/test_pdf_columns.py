@@ -83,4 +83,4 @@ def test_figures_that_share_no_columns_are_no_table() -> None:
 
 def test_signs_that_stand_apart_go_with_their_figures() -> None:
     rows = [[(72.0, f"item {n}"), (200.0, "$"), (230.0, "12"), (300.0, "15"), (312.0, "%")] for n in range(3)]
-    assert found(*rows)[0].split("\n")[2] == "| item 1 | $ 12 | 15 % |"
+    assert found(*rows)[0].split("\n")[2] == "| item 0 | $ 12 | 15 % |"

@@ -1,7 +1,9 @@
 """Tables of a PDF that are drawn with rules: cells in their places, merged cells once, and what is no table."""
 
+import io
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from knowledge.loaders import pdf as loader
@@ -40,6 +42,20 @@ def test_merged_cells_stand_once(tmp_path: Path) -> None:
     assert table.text.count("Sales") == 1
 
 
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    rows = [["", "2023", ""], ["Region", "H1", "H2"], ["North", "1", "2"]]
+    table, _ = blocks(tmp_path, ruled_pdf(rows, above="Table 7: Sales", merged=(0, 1)))
+    assert table.text == "Table 7: Sales\n| Region | 2023 H1 | H2 |\n| --- | --- | --- |\n| North | 1 | 2 |"
+    table, _ = blocks(tmp_path, ruled_pdf([rows[0], ["North", "1", "2"], ["South", "3", "4"]], merged=(0, 1)))
+    assert table.text.split("\n")[0] == "|  | 2023 |  |"
+
+
+def test_a_row_of_one_cell_above_is_a_title_and_labels_are_no_header(tmp_path: Path) -> None:
+    rows = [["Pilot", ""], ["Age:", "48"], ["Hours:", "1,020"]]
+    table, _ = blocks(tmp_path, ruled_pdf(rows, above="Table 7: People", merged=(0, 0)))
+    assert table.text == "Table 7: People Pilot\n|  |  |\n| --- | --- |\n| Age: | 48 |\n| Hours: | 1,020 |"
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -55,6 +71,20 @@ def test_frames_are_no_tables(tmp_path: Path, rows: list[list[str]]) -> None:
     assert "".join(cell for row in rows for cell in row).replace(" ", "") in "".join(
         "".join(block.text.split()) for block in found
     )
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize("shown_upright", [True, False])
+def test_a_page_that_is_drawn_turned_is_read_as_if_upright(tmp_path: Path, degrees: int, shown_upright: bool) -> None:
+    upright = ruled_pdf(ROWS, above="Table 7: Sales")
+    writer, out = pypdf.PdfWriter(clone_from=io.BytesIO(upright)), io.BytesIO()
+    page = writer.pages[0]
+    page.rotate(degrees)
+    page.transfer_rotation_to_content()
+    if shown_upright:
+        page.rotate(-degrees)
+    writer.write(out)
+    assert blocks(tmp_path, out.getvalue()) == blocks(tmp_path, upright)
 
 
 def test_rules_through_words_are_a_drawing(tmp_path: Path) -> None:

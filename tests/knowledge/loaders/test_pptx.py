@@ -5,6 +5,7 @@ from typing import Any
 
 from knowledge.loaders import pptx as loader
 from knowledge.loaders.archive import MAX_PART
+from knowledge.loaders.pptx_drawn import DIAGRAM, DRAWING, RELATIONS
 from tests.knowledge.loaders.reading import reading
 from tests.knowledge.make_files import slides, with_part, workbook
 
@@ -54,13 +55,85 @@ def test_tables_and_what_is_not_read(tmp_path: Path) -> None:
                 table.cell(row, column).text = text
         table.cell(1, 0).merge(table.cell(2, 0))
         data = CategoryChartData()
-        data.categories = ["x"]
-        data.add_series("s", (1,))
-        slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, Inches(1), Inches(4), Inches(3), Inches(2), data)
+        data.categories = ["x", "y"]
+        data.add_series("s", (1, None))
+        data.add_series("t", (2.5, 3))
+        place = (Inches(1), Inches(4), Inches(3), Inches(2))
+        chart = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *place, data).chart
+        chart.chart_title.text_frame.text = "Our sales"
 
     found = extract(tmp_path, slides(build))
-    assert [(block.text, block.kind) for block in found.blocks] == [("| k | v |\n| --- | --- |\n| a | 1 |\n|  | 2 |", "table")]
-    assert found.warnings == ("1 chart or diagram not read",)
+    assert [(block.text, block.kind) for block in found.blocks] == [
+        ("| k | v |\n| --- | --- |\n| a | 1 |\n|  | 2 |", "table"),
+        ("Our sales\n|  | s | t |\n| --- | --- | --- |\n| x | 1 | 2.5 |\n| y |  | 3 |", "table"),
+    ]
+    assert found.warnings == ()
+
+
+def diagram(presentation: Any, points: str) -> None:
+    """A slide with a diagram of these points."""
+    from pptx.opc.package import Part
+    from pptx.opc.packuri import PackURI
+    from pptx.oxml import parse_xml
+
+    slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+    model = f'<d:dataModel xmlns:d="{DIAGRAM}" xmlns:a="{DRAWING}"><d:ptLst>{points}</d:ptLst></d:dataModel>'
+    part = Part(PackURI("/ppt/diagrams/data1.xml"), "application/xml", slide.part.package, model.encode())
+    identifier = slide.part.relate_to(part, f"{RELATIONS}/diagramData")
+    frame = slide.shapes.add_table(1, 1, 0, 0, 9, 9)._element
+    data = frame.find(f".//{{{DRAWING}}}graphicData")
+    data.set("uri", DIAGRAM)
+    data[:] = [parse_xml(f'<d:relIds xmlns:d="{DIAGRAM}" xmlns:r="{RELATIONS}" r:dm="{identifier}"/>')]
+
+
+def test_a_diagram_is_a_list_of_its_points(tmp_path: Path) -> None:
+    point = "<d:pt {}><d:t><a:p><a:r><a:t>{}</a:t></a:r></a:p></d:t></d:pt>"
+    points = point.format("", "plan ") + point.format('type="pres"', "drawn") + point.format('type="node"', "do")
+    found = extract(tmp_path, slides(lambda presentation: diagram(presentation, points)))
+    assert ([block.text for block in found.blocks], found.warnings) == (["- plan\n- do"], ())
+    found = extract(tmp_path, slides(lambda presentation: diagram(presentation, "")))
+    assert (found.blocks, found.warnings) == ((), ("1 chart or diagram not read",))
+
+
+def test_a_chart_that_claims_many_points_is_not_read(tmp_path: Path) -> None:
+    def build(presentation: Any) -> None:
+        from pptx.chart.data import CategoryChartData
+        from pptx.enum.chart import XL_CHART_TYPE
+
+        slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+        data = CategoryChartData()
+        data.categories = ["x"]
+        data.add_series("s", (1,))
+        chart = slide.shapes.add_chart(XL_CHART_TYPE.PIE, 0, 0, 9, 9, data).chart
+        for count in chart.element.iter("{http://schemas.openxmlformats.org/drawingml/2006/chart}ptCount"):
+            count.set("val", "2000000000")
+
+    assert extract(tmp_path, slides(build)).warnings == ("1 chart or diagram not read",)
+
+
+def test_shapes_side_by_side_come_from_the_left(tmp_path: Path) -> None:
+    def build(presentation: Any) -> None:
+        from pptx.util import Inches
+
+        slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+        for left, top, words in ((5, 1.95, "right"), (1, 2, "left"), (1, 3, "below")):
+            slide.shapes.add_textbox(Inches(left), Inches(top), Inches(2), Inches(1)).text_frame.text = words
+
+    assert [block.text for block in extract(tmp_path, slides(build)).blocks] == ["left", "right", "below"]
+
+
+def test_a_header_of_two_rows_is_one(tmp_path: Path) -> None:
+    def build(presentation: Any) -> None:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+        table = slide.shapes.add_table(3, 3, 0, 0, 9, 9).table
+        for row, words in enumerate((("Plan", "2024", ""), ("", "H1", "H2"), ("A", "1", "2"))):
+            for column, text in enumerate(words):
+                table.cell(row, column).text = text
+        table.cell(0, 0).merge(table.cell(1, 0))
+        table.cell(0, 1).merge(table.cell(0, 2))
+
+    (block,) = extract(tmp_path, slides(build)).blocks
+    assert block.text == "| Plan | 2024 H1 | H2 |\n| --- | --- | --- |\n| A | 1 | 2 |"
 
 
 def test_a_slide_with_a_title_only_is_not_lost(tmp_path: Path) -> None:

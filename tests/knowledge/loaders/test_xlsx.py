@@ -49,6 +49,57 @@ def test_values_are_written_as_they_are_shown(tmp_path: Path) -> None:
     assert found.locator.headings == ()  # a sheet alone, with the name that the program gave it
 
 
+def test_currencies_and_times_are_written_as_they_are_shown(tmp_path: Path) -> None:
+    formats = {'#,##0.00 "€"': 5, '"$"#,##0.00': -5, "#,##0.00 [$€-407]": 1.5, "[$CHF-807] 0.00": 2, '0 "pieces"': 7}
+
+    def build(book: Any) -> None:
+        plain(book)
+        for form, value in formats.items():
+            book.active.append(["x", value])
+            book.active.cell(book.active.max_row, 2).number_format = form
+        book.active.append(["x", datetime.timedelta(hours=30, minutes=5)])
+        book.active.append(["x", datetime.time(8, 5)])
+
+    (found,) = extract(tmp_path, workbook(build)).blocks
+    shown = [row.split("|")[2].strip() for row in found.text.split("\n")[3:]]
+    assert shown == ["5 €", "-$5", "1.5 €", "CHF 2", "7", "30:05", "08:05"]
+
+
+def test_a_header_of_two_rows_is_one_and_notes_are_no_rows(tmp_path: Path) -> None:
+    def build(book: Any) -> None:
+        sheet = book.active
+        for row in (["Region", "2023", None], [None, "H1", "H2"], ["North", 1, 2], [], ["Not yet checked."], ["From us."]):
+            sheet.append(row)
+        sheet.merge_cells("A1:A2")
+        sheet.merge_cells("B1:C1")
+
+    table, notes = extract(tmp_path, workbook(build)).blocks
+    assert table.text == "| Region | 2023 H1 | H2 |\n| --- | --- | --- |\n| North | 1 | 2 |"
+    assert (table.locator.first_line, table.locator.last_line) == (1, 3)
+    assert (notes.text, notes.kind, notes.locator.first_line) == ("Not yet checked.\nFrom us.", "text", 5)
+
+
+def test_words_above_the_first_table_are_its_caption(tmp_path: Path) -> None:
+    def build(book: Any) -> None:
+        for row in (
+            ["Budget"],
+            [],
+            ["name", "price"],
+            ["Tea", 2],
+            [],
+            ["Checked"],
+            [],
+            ["name", "size", "colour"],
+            ["a", 1, "b"],
+        ):
+            book.active.append(row)
+
+    table, note, other = extract(tmp_path, workbook(build)).blocks
+    assert table.text.split("\n")[:2] == ["Budget", "| name | price |"]
+    assert (table.locator.first_line, table.locator.last_line) == (3, 4)
+    assert (note.text, other.text.split("\n")[0]) == ("Checked", "| name | size | colour |")
+
+
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
     def build(book: Any) -> None:
         plain(book)
