@@ -140,12 +140,12 @@ class Files:
             )
         file = file_rows.file(connection, file_id)
         name = entry_rows.free_name(connection, base_id, file.name)
-        entry_rows.add_entry(connection, base_id, file_id, name, cut or self._usual)
+        entry_rows.add_entry(connection, base_id, file_id, name, cut or self._settings.cut)
         jobs.add(connection, base_id, name, file.sha256, file.size, file_id)
 
     def _again(self, connection: "sqlite3.Connection", base_id: int, file_id: int, entry: Entry, cut: Cut | None) -> None:
         if entry.status in ("failed", "cancelled"):
-            entry_rows.set_cut(connection, base_id, file_id, cut or entry.cut or self._usual)
+            entry_rows.set_cut(connection, base_id, file_id, cut or entry.cut or self._settings.cut)
             job = jobs.latest(connection, base_id, file_id)
             if job is None:  # forgotten, but for the file's own row
                 file = file_rows.file(connection, file_id)
@@ -156,10 +156,6 @@ class Files:
             raise KnowledgeError(
                 "chunking_strategy: this file is in the knowledge base already, cut otherwise: take it out first"
             )
-
-    @property
-    def _usual(self) -> Cut:
-        return Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
 
     def entry(self, base: str, file: str) -> Entry:
         """Return how a file is in a base; raises `UnknownBase`, `UnknownDocument`."""

@@ -30,11 +30,12 @@ from knowledge.embeddings import Embedding
 from knowledge.file_base import BaseCard, Cut, Part, Window
 from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
-from knowledge.ingest import Ingest, Read
+from knowledge.ingest import Ingest
 from knowledge.loaders import target_for
 from knowledge.lock import FolderLock
 from knowledge.model_folder import Report
 from knowledge.originals import MIB, Originals, Received
+from knowledge.pipeline import Pipeline, Read
 from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
@@ -96,16 +97,9 @@ class Library:
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
         self._sandbox = Sandbox()
-        self._ingest = Ingest(
-            settings,
-            self._store,
-            self._shelf,
-            self._originals,
-            self._embedders,
-            read or self._sandbox.read,
-            fault,
-            retries.Retries(pauses),
-        )
+        reader = read or self._sandbox.read
+        pipeline = Pipeline(settings, self._store, self._originals, self._embedders, reader, fault)
+        self._ingest = Ingest(self._store, self._shelf, self._embedders, pipeline, retries.Retries(pauses))
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
@@ -309,15 +303,7 @@ class Library:
 
     def retry(self, number: int) -> Job:
         """Begin a failed or cancelled job again, or at once one that rests until a further try."""
-        job = self._ingest.live(self._shelf.jobs.get(number))
-        if job.retry is not None:
-            self._ingest.hurry(number)
-            return self.job(number)
-        if job.stage not in ("failed", "cancelled"):
-            raise KnowledgeError(f"the file {job.name!r} is {job.stage}: only what failed or was cancelled can be retried")
-        again = self._shelf.jobs.again(number, attempts=0)
-        self._ingest.again(number)
-        return self._ingest.live(again)
+        return self._ingest.retry(number)
 
     def dismiss(self, base: str) -> None:
         """Clear the finished jobs of a base from the list."""

@@ -9,8 +9,8 @@ import pytest
 from knowledge.base import Job
 from knowledge.embeddings import Embedder
 from knowledge.index import LARGE
-from knowledge.ingest import Read
 from knowledge.library import Library
+from knowledge.pipeline import Read
 from knowledge.sandbox import Sandbox
 from tests.knowledge.stubs import StubEmbedder, read_text, settings
 
