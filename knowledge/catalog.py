@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import base_rows, entry_rows, tokens
+from knowledge import base_rows, entry_rows, names, tokens
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -80,8 +80,8 @@ def bases(connection: sqlite3.Connection, embedder: str | None) -> list[BaseInfo
 
 
 def base_id(connection: sqlite3.Connection, name: str) -> int:
-    """Return the id of a base; raises `UnknownBase`."""
-    row = connection.execute("SELECT id FROM bases WHERE name = ?", (name,)).fetchone()
+    """Return the id of a base, whose name may be in any Unicode form; raises `UnknownBase`."""
+    row = connection.execute("SELECT id FROM bases WHERE name = ?", (names.same(name),)).fetchone()
     if row is None:
         raise UnknownBase("there is no knowledge base of this name")
     return int(row[0])
@@ -90,7 +90,8 @@ def base_id(connection: sqlite3.Connection, name: str) -> int:
 def base_named(connection: sqlite3.Connection, given: str) -> str:
     """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`, which does not repeat it."""
     row = connection.execute(
-        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC", {"given": given}
+        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC",
+        {"given": names.same(given)},
     ).fetchone()
     if row is None:
         raise UnknownBase("there is no knowledge base (vector store) of this id or name")

@@ -27,14 +27,14 @@ from knowledge.base import (
 )
 from knowledge.embedders import At, Embedders, computed_by
 from knowledge.embeddings import Embedding
-from knowledge.file_base import BaseCard, Cut, Part, Window
+from knowledge.file_base import BaseCard, Part, Window
 from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
 from knowledge.ingest import Ingest
 from knowledge.loaders import target_for
 from knowledge.lock import FolderLock
 from knowledge.model_folder import Report
-from knowledge.originals import MIB, Originals, Received
+from knowledge.originals import MIB, Originals
 from knowledge.pipeline import Pipeline, Read
 from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
@@ -204,12 +204,12 @@ class Library:
     def base_named(self, given: str) -> str:
         """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return catalog.base_named(connection, names.same(given))
+            return catalog.base_named(connection, given)
 
     def card(self, name: str) -> BaseCard:
         """Return what clients see of a base; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return base_rows.card(connection, catalog.base_id(connection, names.same(name)))
+            return base_rows.card(connection, catalog.base_id(connection, name))
 
     def cards(self, window: Window) -> Part[BaseCard]:
         """Return a part of all bases, by the time they were made."""
@@ -228,7 +228,7 @@ class Library:
         """Give a base another name, other metadata, or both; its id stays. Raises `UnknownBase`, `BadName`."""
         plain = None if new_name is None else names.base_name(new_name)
         with self._store.write() as connection:
-            number = catalog.base_id(connection, names.same(name))
+            number = catalog.base_id(connection, name)
             if plain is not None and plain != names.same(name):
                 if names.same(name) == catalog.DEFAULT:
                     raise BadName(f"the knowledge base {catalog.DEFAULT!r} keeps its name")
@@ -264,18 +264,9 @@ class Library:
         target_for(plain)
         self._refuse_too_many(number, plain)
         self._shelf.jobs.refuse_long_queue()
-        received = self._originals.receive(parts, self._settings.max_file_size * MIB)
-        job = self._keep(number, plain, received)
+        job = self._shelf.receive(number, plain, parts, self.files.largest, self._settings.cut)
         self._ingest.wake()
         return self._ingest.live(job)
-
-    def _keep(self, number: int, name: str, received: Received) -> Job:
-        try:
-            cut = Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
-            return self._shelf.receive(number, name, received, cut)
-        except BaseException:
-            self._originals.drop(received)
-            raise
 
     def _refuse_too_many(self, number: int, name: str) -> None:
         with self._store.read() as connection:
@@ -312,7 +303,7 @@ class Library:
     def documents(self, base: str) -> list[Document]:
         """Return the documents of a base by name."""
         with self._store.read() as connection:
-            return catalog.documents(connection, catalog.base_id(connection, names.same(base)))
+            return catalog.documents(connection, catalog.base_id(connection, base))
 
     def remove(self, base: str, name: str) -> None:
         """Remove a document, and what waits under its name; when this returns it is never found again."""
@@ -321,7 +312,7 @@ class Library:
     def passages(self, base: str, name: str) -> list[Passage]:
         """Return all passages of a document in order, with score 0, those that are switched off among them."""
         with self._store.read() as connection:
-            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+            document = catalog.get(connection, catalog.base_id(connection, base), names.same(name))
             return catalog.passages(connection, document.id)
 
     def switch_passages(self, base: str, name: str, passages: Sequence[int], off: bool) -> None:
@@ -334,7 +325,7 @@ class Library:
     def original(self, base: str, name: str) -> bytes:
         """Return the bytes of a document as they were uploaded."""
         with self._store.read() as connection:
-            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+            document = catalog.get(connection, catalog.base_id(connection, base), names.same(name))
         return self._originals.read(document.sha256)
 
     def search(
@@ -367,8 +358,7 @@ class Library:
         oldest first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
         `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         if where is not None:
             matching = self.files.matching(base, where)
             documents = matching if documents is None else matching & frozenset(documents)
@@ -379,8 +369,7 @@ class Library:
 
         Raises `EmbedderNotReady`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         return self._rebuilds.states()
 
     def rebuild(self, base: str) -> None:
@@ -388,8 +377,7 @@ class Library:
 
         Goes on after a restart. Raises `UnknownBase`, `EmbedderNotReady`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         self._rebuilds.begin(self._base(base))
 
     def cancel_rebuild(self, base: str) -> None:
@@ -399,8 +387,7 @@ class Library:
     @property
     def embedding_dimension(self) -> int:
         """Length of the vectors of `embed`; raises `EmbedderNotReady`."""
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         return self._embedder.dimension
 
     def embed(self, texts: Sequence[str], step: Callable[[int], None] = lambda done: None) -> Embedded:
@@ -408,8 +395,7 @@ class Library:
 
         `step` is told after each few how many are done; it may raise to stop.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         counts, most = self._embedder.count(texts), self._embedder.max_tokens
         for number, count in enumerate(counts):
             if count > most:
@@ -432,6 +418,10 @@ class Library:
         lost = [self._shelf.compare(number) for number in numbers]
         return [*found, *(Finding(text) for text in lost if text)]
 
+    def _refuse_until_ready(self) -> None:
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
+
     def _base(self, name: str) -> int:
         with self._store.read() as connection:
-            return catalog.base_id(connection, names.same(name))
+            return catalog.base_id(connection, name)

@@ -88,12 +88,12 @@ class ReadOnly:
     def documents(self, base: str) -> list[Document]:
         """Return the documents of a base by name; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return catalog.documents(connection, catalog.base_id(connection, names.same(base)))
+            return catalog.documents(connection, catalog.base_id(connection, base))
 
     def jobs(self, base: str) -> list[Job]:
         """Return the unfinished jobs of a base and the latest finished ones, as they are stored; raises `UnknownBase`."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
         return self._shelf.jobs.of(number)
 
     def find(self, base: str, query: str, top_k: int, mode: Mode = "hybrid") -> Found:

@@ -11,8 +11,8 @@ It does not know how a file becomes chunks, nor who asks.
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -128,9 +128,12 @@ class Shelf:
                 break
             done, last = done + len(some), some[-1]
 
-    def receive(self, base_id: int, name: str, received: Received, cut: Cut) -> Job:
-        """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""
-        with self._bytes:
+    def receive(self, base_id: int, name: str, parts: Iterable[bytes], limit: int, cut: Cut) -> Job:
+        """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already.
+
+        Raises `TooLarge` beyond `limit` bytes, and `StorageFull`.
+        """
+        with self._received(parts, limit) as received, self._bytes:
             with self._store.read() as connection:
                 found = catalog.find(connection, base_id, name)
             # While another file of this name waits, what the base holds now is not what this one will meet.
@@ -146,15 +149,25 @@ class Shelf:
         self._fault("row_received")
         return job
 
-    def keep(self, name: str, received: Received, purpose: str) -> File:
-        """Keep an uploaded file that is in no base yet; when this returns it survives a power cut."""
-        with self._bytes:
+    def keep(self, name: str, parts: Iterable[bytes], limit: int, purpose: str) -> File:
+        """Keep an uploaded file that is in no base yet; when this returns it survives a power cut. Raises as `receive`."""
+        with self._received(parts, limit) as received, self._bytes:
             self._originals.keep(received)
             with self._store.write() as connection:
                 number = file_rows.add_file(connection, name, received.sha256, received.size, purpose, uploaded=True)
                 kept = file_rows.file(connection, number)
         self._fault("row_kept")
         return kept
+
+    @contextmanager
+    def _received(self, parts: Iterable[bytes], limit: int) -> Iterator[Received]:
+        """Give the uploaded bytes in their temporary file, and forget them where they are not kept after all."""
+        received = self._originals.receive(parts, limit)
+        try:
+            yield received
+        except BaseException:
+            self._originals.drop(received)
+            raise
 
     def put(self, new: NewDocument, ready: Job) -> None:
         """Store a document and end its job in one transaction; raises `Withdrawn` or `EmbedderMismatch`."""
