@@ -145,7 +145,7 @@ def measure(library: Library, embedder: Remembered, questions: list[str]) -> dic
     number = 1
     index = library._indexes.of(number)
     figures: dict[str, Any] = {"chunks": index.size, "lists": index.lists}
-    figures["open_ms"] = timed(lambda _: library._shelf.rebuild(number), list(range(5)))
+    figures["open_ms"] = timed(lambda _: library._mirror.rebuild(number), list(range(5)))
     for question in questions:
         embedder.encode_query(question)
     for count in (10, 100):

@@ -30,6 +30,7 @@ from knowledge.embeddings import Embedder, Vectors
 from knowledge.file_base import Cut
 from knowledge.index import Indexes
 from knowledge.loaders.base import Block
+from knowledge.mirror import Mirror
 from knowledge.model_folder import Report
 from knowledge.originals import Originals
 from knowledge.ranking import Mode
@@ -219,7 +220,7 @@ class Shelved:
         originals.open()
         store, indexes = Store(folder / "knowledge.db"), Indexes()
         store.open()
-        shelf = Shelf(store, indexes, originals, lambda point: None)
+        shelf = Shelf(store, Mirror(store, indexes), originals, lambda point: None)
         with store.write() as connection:
             catalog.create(connection, BASE)
             number = catalog.base_id(connection, BASE)

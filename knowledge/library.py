@@ -33,6 +33,7 @@ from knowledge.index import LARGE, Indexes
 from knowledge.ingest import Ingest
 from knowledge.loaders import target_for
 from knowledge.lock import FolderLock
+from knowledge.mirror import Mirror
 from knowledge.model_folder import Report
 from knowledge.originals import MIB, Originals
 from knowledge.pipeline import Pipeline, Read
@@ -93,7 +94,8 @@ class Library:
         self._store = Store(folder / backup.DATABASE)
         self._indexes = Indexes(large)
         self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
-        self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
+        self._mirror = Mirror(self._store, self._indexes)
+        self._shelf = Shelf(self._store, self._mirror, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
         self._sandbox = Sandbox()
@@ -164,7 +166,7 @@ class Library:
         self._ingest.allow()
 
     def _fill(self, report: Report) -> None:
-        self._shelf.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
+        self._mirror.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
         with self._store.read() as connection:
             numbers = catalog.base_ids(connection)
             made = vector_rows.bases(connection)
@@ -172,7 +174,7 @@ class Library:
         for done, number in enumerate(numbers):
             report(f"reading knowledge base {done + 1} of {len(numbers)}", done / len(numbers))
             try:
-                self._shelf.rebuild(number)
+                self._mirror.rebuild(number)
             except (KnowledgeError, ValueError):  # this one's rows are damaged, which a search of it will say
                 log.exception("a knowledge base cannot be read; the others can be searched")
         self._keep_indexes()
@@ -191,7 +193,7 @@ class Library:
 
     def _keep_indexes(self) -> None:
         try:
-            self._shelf.keep_indexes()
+            self._mirror.keep_all()
         except KnowledgeError:  # a file that saves time is no reason not to end
             log.exception("the indexes were not written: the next start reads the database")
 
@@ -415,7 +417,7 @@ class Library:
         with self._store.read() as connection:
             found = [*verify.rows(connection), *verify.files(connection, self._originals)]
             numbers = catalog.base_ids(connection) if self.ready else []
-        lost = [self._shelf.compare(number) for number in numbers]
+        lost = [self._mirror.compare(number) for number in numbers]
         return [*found, *(Finding(text) for text in lost if text)]
 
     def _refuse_until_ready(self) -> None:

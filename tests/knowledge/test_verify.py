@@ -8,7 +8,8 @@ import pytest
 
 from knowledge import backup, terms
 from knowledge.library import Library
-from knowledge.shelf import ADVICE, NO_VECTORS
+from knowledge.mirror import ADVICE
+from knowledge.shelf import NO_VECTORS
 from tests.knowledge.conftest import Make, finish
 from tests.knowledge.stubs import story
 
