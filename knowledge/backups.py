@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from knowledge import backup
+from knowledge import backup, data_folder
 from knowledge.base import KnowledgeError, UnknownBackup
 from knowledge.disk import told
 
@@ -95,7 +95,7 @@ class Backups:
 
     def place(self, name: str) -> Path:
         """Return the folder of a backup."""
-        return self._folder / backup.BACKUPS / name
+        return self._folder / data_folder.BACKUPS / name
 
     def remove(self, name: str) -> None:
         """Remove one that is whole or failed; raises `UnknownBackup`, and `KnowledgeError` while it is being made."""
@@ -121,7 +121,7 @@ class Backups:
         return length, _parts(files, heads)
 
     def _paths(self) -> list[Path]:
-        folder = self._folder / backup.BACKUPS
+        folder = self._folder / data_folder.BACKUPS
         with told(self._folder):
             found = list(folder.iterdir()) if folder.is_dir() else []
         return [path for path in found if NAME.fullmatch(path.name) and _is_whole(path)]
@@ -130,12 +130,12 @@ class Backups:
         """Return one with how much is copied so far."""
         if one.status != "in_progress":
             return one
-        parts = (self._folder / backup.BACKUPS).glob(f"{one.name}.part-*")
+        parts = (self._folder / data_folder.BACKUPS).glob(f"{one.name}.part-*")
         return replace(one, size=sum(_size(part) for part in parts))
 
 
 def _is_whole(path: Path) -> bool:
-    return (path / backup.DATABASE).is_file()
+    return (path / data_folder.DATABASE).is_file()
 
 
 def _kept(path: Path) -> BackupState:

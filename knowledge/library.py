@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
+from knowledge import base_rows, catalog, data_folder, names, restore, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
 from knowledge.backups import Backups
 from knowledge.base import (
@@ -90,10 +90,10 @@ class Library:
         at = embedder_at or computed_by(settings.embedding_engine)
         self._embedder: Embedding = embedder or at(settings.embedding_path)
         self._embedders = Embedders(self._embedder, settings.embedding_path, at)
-        self._lock = FolderLock(folder / backup.LOCK)
-        self._store = Store(folder / backup.DATABASE)
+        self._lock = FolderLock(folder / data_folder.LOCK)
+        self._store = Store(folder / data_folder.DATABASE)
         self._indexes = Indexes(large)
-        self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
+        self._originals = Originals(folder / data_folder.ORIGINALS, settings.min_free_disk * MIB, fault)
         self._mirror = Mirror(self._store, self._indexes)
         self._shelf = Shelf(self._store, self._mirror, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
@@ -107,7 +107,7 @@ class Library:
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
         self.backups = Backups(folder)
         self.sources = Sources(settings, self._store, self._originals, self._sandbox)
-        self.question_files = QuestionFiles(folder / backup.EVALUATION)
+        self.question_files = QuestionFiles(folder / data_folder.EVALUATION)
 
     @property
     def ready(self) -> bool:
@@ -133,7 +133,7 @@ class Library:
             raise KnowledgeError(f"{self._folder} cannot be made: {error.strerror}") from error
         self._lock.acquire()
         try:
-            backup.finish(self._folder)
+            restore.finish(self._folder)
             self._store.open()
             self._originals.open()
             self._shelf.clean()

@@ -6,7 +6,7 @@ What changes in both at once, `shelf.py` changes; how vectors and words are sear
 from collections.abc import Callable
 
 from knowledge import catalog, term_rows
-from knowledge.backup import INDEXES
+from knowledge.data_folder import INDEXES
 from knowledge.index import Index, Indexes
 from knowledge.index_cache import IndexCache
 from knowledge.store import Store

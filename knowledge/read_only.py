@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, catalog, names, vector_rows
+from knowledge import catalog, data_folder, names, restore, vector_rows
 from knowledge.base import BaseInfo, Document, Job, KnowledgeError, StoreInUse
 from knowledge.embedders import At, Embedders, for_a_question
 from knowledge.index import Indexes
@@ -39,8 +39,8 @@ class ReadOnly:
         self._settings = settings
         self._folder = folder
         self._embedder_at = embedder_at
-        self._lock = FolderLock(folder / backup.LOCK)
-        self._store = Store(folder / backup.DATABASE)
+        self._lock = FolderLock(folder / data_folder.LOCK)
+        self._store = Store(folder / data_folder.DATABASE)
         self._indexes = Indexes()
         self._mirror = Mirror(self._store, self._indexes)
         self._ours = False
@@ -56,11 +56,11 @@ class ReadOnly:
             self._lock.acquire()
             self._ours = True
         except StoreInUse:
-            if (self._folder / backup.WHOLE).is_dir():
+            if (self._folder / data_folder.RESTORED).is_dir():
                 raise
         try:
             if self._ours:
-                backup.finish(self._folder)
+                restore.finish(self._folder)
             if not self._store.path.is_file():
                 raise self._nothing()
             self._store.open(update=self._ours)
