@@ -4,7 +4,9 @@ One is made at a time, in a thread of its own. A backup that is whole has its na
 has another one, so what a crash leaves is never taken for a backup.
 """
 
+import contextlib
 import logging
+import os
 import re
 import shutil
 import tarfile
@@ -144,11 +146,10 @@ def _kept(path: Path) -> BackupState:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # SQLite's own files come and go
-            continue
+    for inner, _, names in os.walk(folder):  # which passes over what goes meanwhile: SQLite's own files, a backup that failed
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(inner, name).stat().st_size
     return total
 
 
