@@ -5,7 +5,7 @@ What changes in both at once, `shelf.py` changes; how vectors and words are sear
 
 from collections.abc import Callable
 
-from knowledge import catalog, term_rows
+from knowledge import catalog, chunk_rows, term_rows
 from knowledge.data_folder import INDEXES
 from knowledge.index import Index, Indexes
 from knowledge.index_cache import IndexCache
@@ -48,7 +48,7 @@ class Mirror:
         """Return in what the index of a base differs from the database, by vectors and by words; "" when in nothing."""
         index = self.of(base_id)
         with index.lock, self._store.read() as connection:
-            stored, worded = catalog.chunk_ids(connection, base_id), term_rows.chunk_ids(connection, base_id)
+            stored, worded = chunk_rows.ids(connection, base_id), term_rows.chunk_ids(connection, base_id)
             held, by_word = index.ids(), index.word_ids()
         said = [
             f"{what} lacks {len(wanted - there)} passages and has {len(there - wanted)} too many"

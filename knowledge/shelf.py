@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from knowledge import catalog, entry_rows, file_rows, jobs, term_rows, vector_rows
+from knowledge import catalog, chunk_rows, entry_rows, file_rows, jobs, term_rows, vector_rows
 from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
@@ -138,9 +138,9 @@ class Shelf:
         index = self._mirror.of(base_id)
         with ExitStack() as held:
             with self._store.write() as connection:
-                changed = catalog.switch(connection, catalog.get(connection, base_id, name).id, chunks, off)
+                changed = chunk_rows.switch(connection, catalog.get(connection, base_id, name).id, chunks, off)
                 gone, came = (changed, ()) if off else ((), changed)
-                vectors, packed = catalog.vectors_from(connection, came), term_rows.of_chunks(connection, came)
+                vectors, packed = chunk_rows.vectors_from(connection, came), term_rows.of_chunks(connection, came)
                 self._fault("off_rows")
                 held.enter_context(index.lock)
             self._fault("off_commit")
