@@ -109,6 +109,8 @@ class Library:
         self.sources = Sources(settings, self._store, self._originals, self._sandbox)
         self.question_files = QuestionFiles(folder / data_folder.EVALUATION)
 
+    # -- opened, loaded, closed ----------------------------------------------------------------------------------------
+
     @property
     def ready(self) -> bool:
         """Whether the embedding model is loaded: else nothing can be searched, and jobs wait."""
@@ -197,6 +199,8 @@ class Library:
         except KnowledgeError:  # a file that saves time is no reason not to end
             log.exception("the indexes were not written: the next start reads the database")
 
+    # -- knowledge bases -----------------------------------------------------------------------------------------------
+
     def bases(self) -> list[BaseInfo]:
         """Return all knowledge bases by name."""
         identity = self._embedder.identity if self.ready else None
@@ -245,6 +249,8 @@ class Library:
         self._shelf.clear(number, keep=names.same(name) == catalog.DEFAULT)
         self._ingest.stop_base(number)
         self.question_files.forget(token)
+
+    # -- files on their way in -----------------------------------------------------------------------------------------
 
     def add(self, base: str, name: str, data: bytes) -> Job:
         """Hand in a file: safe on the disk when this returns, in the base when its job is ready.
@@ -302,6 +308,8 @@ class Library:
         """Clear the finished jobs of a base from the list."""
         self._shelf.dismiss(self._base(base))
 
+    # -- documents -----------------------------------------------------------------------------------------------------
+
     def documents(self, base: str) -> list[Document]:
         """Return the documents of a base by name."""
         with self._store.read() as connection:
@@ -329,6 +337,8 @@ class Library:
         with self._store.read() as connection:
             document = catalog.get(connection, catalog.base_id(connection, base), names.same(name))
         return self._originals.read(document.sha256)
+
+    # -- search --------------------------------------------------------------------------------------------------------
 
     def search(
         self,
@@ -365,6 +375,8 @@ class Library:
             matching = self.files.matching(base, where)
             documents = matching if documents is None else matching & frozenset(documents)
         return self._searches.find(names.same(base), query, top_k, history, documents, mode)
+
+    # -- models and their vectors --------------------------------------------------------------------------------------
 
     def rebuilds(self) -> list[Rebuild]:
         """Return the bases that another embedding model made than the present one, with what a rebuild would take.
@@ -403,6 +415,8 @@ class Library:
             if count > most:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
+
+    # -- is it whole ---------------------------------------------------------------------------------------------------
 
     def verify(self) -> list[Finding]:
         """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 from configs.settings import Settings
 from knowledge.file_base import Cut
 
-MIB = 1024 * 1024
-
 Engine = Literal["auto", "torch", "openvino"]
 """What computes an embedding model."""
 
