@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from configs.settings import ENVIRONMENT_PREFIX, Given, Settings, SettingsError, dashed, from_environment, from_flags
+from configs.command_line import from_flags
+from configs.loading import from_environment
+from configs.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, dashed
+from configs.settings_file import Given
 
 LOG = logging.getLogger(__name__)
 PROGRAMS = ("webui_server.py", "api_server.py")

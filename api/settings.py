@@ -13,7 +13,9 @@ from pydantic import Field, field_validator
 from api import eas_service
 from api.scaling_settings import ScalingSettings
 from assistant.settings import AssistantSettings
-from configs.settings import Settings, SettingsError, load, write_default
+from configs.loading import load
+from configs.settings import Settings, SettingsError
+from configs.settings_file import write_default
 from generation.settings import GenerationSettings
 from knowledge.settings import KnowledgeSettings
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.large_base import build
-from knowledge.backup import INDEXES
+from knowledge.data_folder import INDEXES
 from knowledge.embeddings import Embedder
 from knowledge.library import Library
 from knowledge.settings import KnowledgeSettings

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from knowledge import catalog, entry_rows, file_rows, jobs, terms
+from knowledge import catalog, chunk_rows, entry_rows, file_rows, jobs, terms
 from knowledge.base import Job, Locator
 from knowledge.catalog import Halves, NewDocument
 from knowledge.chunking import Chunk
@@ -145,7 +145,7 @@ def measure(library: Library, embedder: Remembered, questions: list[str]) -> dic
     number = 1
     index = library._indexes.of(number)
     figures: dict[str, Any] = {"chunks": index.size, "lists": index.lists}
-    figures["open_ms"] = timed(lambda _: library._shelf.rebuild(number), list(range(5)))
+    figures["open_ms"] = timed(lambda _: library._mirror.rebuild(number), list(range(5)))
     for question in questions:
         embedder.encode_query(question)
     for count in (10, 100):
@@ -182,7 +182,7 @@ def _recall(library: Library, embedder: Embedder, questions: list[str]) -> float
     asked = np.vstack([embedder.encode_query(question) for question in questions])
     best, scores = np.empty((len(asked), 0), dtype=np.int64), np.empty((len(asked), 0), dtype=np.float32)
     with library._store.read() as connection:
-        for ids, vectors in catalog.vectors(connection, 1):
+        for ids, vectors in chunk_rows.vectors(connection, 1):
             scores = np.hstack([scores, asked @ vectors.astype(np.float32).T])
             best = np.hstack([best, np.broadcast_to(ids, (len(asked), len(ids)))])
             order = np.argsort(-scores, axis=1)[:, :10]

@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.retrieval import BASE, Corpus, Kept, Question, Shelved, corpus
+from benchmarks.kept_vectors import Kept
+from benchmarks.question_sets import Corpus, Question, corpus
+from benchmarks.retrieval import BASE, Shelved
 from knowledge.search import Found
 
 FOUND = 5

@@ -1,7 +1,7 @@
 """How well search finds the passage that answers, on public question sets: `python -m benchmarks.retrieval DATA`.
 
-DATA is a folder of corpora in the layout of BEIR and of documentation trees with questions, as `SETS` names them; it is
-no part of this repository. Each set is put into a knowledge base of its own by the product's own chunker, store and
+DATA is a folder of corpora in the layout of BEIR and of documentation trees with questions, as `question_sets.py` names
+them; it is no part of this repository. Each set is put into a knowledge base of its own by the product's own chunker, store and
 index, and searched by the product's own search: by words and vectors, and by each alone. `--plain` adds the pipeline of
 LangChain's tutorials: 800 characters with 80 shared, the same model, FAISS. Vectors are kept in `--cache`, so that a
 second run costs only the search. Prints JSON; latency is the CPU time of the process for a search, without the vector
@@ -10,27 +10,25 @@ of the question.
 
 import argparse
 import json
-import random
-import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.kept_vectors import Kept
+from benchmarks.question_sets import ARTICLES, SETS, Corpus, Question, corpus
+from benchmarks.retrieval_measures import TOP, measures
 from knowledge import catalog, entry_rows, file_rows, jobs, terms
-from knowledge.base import Job, Locator, Passage
+from knowledge.base import Job, Passage
 from knowledge.catalog import NewDocument
 from knowledge.chunking import Size, split
-from knowledge.embeddings import Embedder, Vectors
 from knowledge.file_base import Cut
 from knowledge.index import Indexes
 from knowledge.loaders.base import Block
-from knowledge.model_folder import Report
+from knowledge.mirror import Mirror
 from knowledge.originals import Originals
 from knowledge.ranking import Mode
 from knowledge.search import Search
@@ -38,175 +36,7 @@ from knowledge.shelf import Shelf
 from knowledge.store import Store
 
 BASE = "default"
-TOP = 10
-SETS: dict[str, tuple[str, ...]] = {
-    "squad": ("1_qa/squad11_dev/beir", "2_retrieval/distractors_2wiki"),
-    "mtrag": ("1_qa/mtrag/beir",),
-    "hotpotqa": ("2_retrieval/multihop_hotpotqa",),
-    "musique": ("2_retrieval/multihop_musique",),
-    "chinese": ("1_qa/cmrc2018/beir", "1_qa/xquad/beir.zh"),
-    "easycv": ("4_kb/easycv",),
-    "fastapi_en": ("4_kb/fastapi_en",),
-    "fastapi_zh": ("4_kb/fastapi_zh",),
-}
-ARTICLES = "articles"
-"""SQuAD with one document an article, of which the right place is wanted: the words around the answer."""
-AROUND = 25
-"""Characters on each side of the answer."""
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "dense")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question, what was said before, and what answers it: documents by name, and for documentation key phrases."""
-
-    text: str
-    earlier: tuple[str, ...]
-    gold: frozenset[str]
-    others: frozenset[str] = frozenset()
-    phrases: tuple[str, ...] = ()
-    accepted: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Corpus:
-    """Documents as name and blocks, and the questions about them."""
-
-    documents: dict[str, list[Block]] = field(default_factory=dict)
-    questions: list[Question] = field(default_factory=list)
-
-
-class Kept:
-    """The embedding model with a memory on the disk: the vectors of texts it has seen."""
-
-    def __init__(self, path: Path) -> None:
-        self._model = Embedder(None)
-        self._rows = sqlite3.connect(path, isolation_level=None)
-        self._rows.execute("CREATE TABLE IF NOT EXISTS vectors (text TEXT PRIMARY KEY, vector BLOB)")
-        self.name = self._model.name
-
-    @property
-    def identity(self) -> str:
-        """The model's."""
-        return self._model.identity
-
-    @property
-    def dimension(self) -> int:
-        """The model's."""
-        return self._model.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """The model's."""
-        return self._model.max_tokens
-
-    def load(self, report: Report) -> None:
-        """Load the model."""
-        self._model.load(report)
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has."""
-        return self._model.count(texts)
-
-    def ends(self, text: str) -> list[int]:
-        """Return where each token ends."""
-        return self._model.ends(text)
-
-    def familiar(self, text: str) -> float:
-        """Return how well the model knows the words of a text."""
-        return self._model.familiar(text)
-
-    def encode(self, texts: Sequence[str], step: Callable[[int], None] = lambda done: None) -> Vectors:
-        """Return the vectors of texts, of which those not seen before cost time."""
-        missing = [text for text in dict.fromkeys(texts) if self._row(text) is None]
-        for start in range(0, len(missing), 256):
-            some = missing[start : start + 256]
-            self.keep(some, self._model.encode(some))
-        found = [self._row(text) for text in texts]
-        return np.vstack([np.frombuffer(row, dtype=np.float32) for row in found if row is not None])
-
-    def encode_query(self, text: str) -> Vectors:
-        """Return the vector of a question; MiniLM has no prompts, so it is that of a text."""
-        return self.encode([text])
-
-    def keep(self, texts: Sequence[str], vectors: Vectors) -> None:
-        """Keep the vectors of texts."""
-        rows = [(_print(text), vector.astype(np.float32).tobytes()) for text, vector in zip(texts, vectors, strict=True)]
-        self._rows.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-
-    def _row(self, text: str) -> bytes | None:
-        row = self._rows.execute("SELECT vector FROM vectors WHERE text = ?", (_print(text),)).fetchone()
-        return row[0] if row else None
-
-
-def _print(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def corpus(data: Path, name: str, most: int) -> Corpus:
-    """Return a set; of more than `most` questions, a sample that is the same every time."""
-    found = Corpus()
-    for folder in SETS["squad" if name == ARTICLES else name]:
-        (_documentation if folder.startswith("4_kb") else _beir)(data / folder, found)
-    if name == ARTICLES:
-        found = _by_article(data / SETS["squad"][0], found)
-    if len(found.questions) > most:
-        found.questions = random.Random(7).sample(found.questions, most)  # a sample, no secret
-    return found
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from (json.loads(line) for line in file)
-
-
-def _beir(folder: Path, into: Corpus) -> None:
-    for row in _lines(folder / "corpus.jsonl"):
-        headings = (row["title"],) if row.get("title") else ()
-        into.documents[f"{row['_id']}.txt"] = [Block(row["text"], Locator(headings=headings))]
-    if not (folder / "queries.jsonl").exists():
-        return
-    gold: dict[str, set[str]] = {}
-    for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        question, document, _ = line.split("\t")
-        gold.setdefault(question, set()).add(f"{document}.txt")
-    for row in _lines(folder / "queries.jsonl"):
-        if row["_id"] in gold:
-            into.questions.append(Question(row["text"], _earlier(row), frozenset(gold[row["_id"]])))
-
-
-def _documentation(folder: Path, into: Corpus) -> None:
-    from knowledge.loaders.markdown import read
-
-    for path in sorted(folder.rglob("*.md")):
-        into.documents[path.relative_to(folder).as_posix()] = list(read(path, lambda page, pages: None).blocks)
-    for row in _lines(folder.parent / "questions.jsonl"):
-        if row["kb"] != folder.name or not row["file"]:
-            continue
-        pairs = row.get("files") or [[row["file"], row["answer_phrases"]]]
-        files, phrases = frozenset(name for name, _ in pairs), tuple(phrase for _, some in pairs for phrase in some)
-        others = frozenset(row.get("also_files") or ()) if len(pairs) == 1 else frozenset()
-        into.questions.append(Question(row["question"], _earlier(row), files, others, phrases, tuple(row.get("accept") or ())))
-
-
-def _by_article(folder: Path, passages: Corpus) -> Corpus:
-    """Return passages of one article as one document, and questions with the words around their answers as phrase."""
-    found = Corpus()
-    for name, blocks in passages.documents.items():
-        found.documents.setdefault(name.partition("#")[0], []).extend(blocks)
-    answers = {row["text"]: row["answers"] for row in _lines(folder / "queries.jsonl")}
-    for question in passages.questions:
-        gold = min(question.gold)
-        text = passages.documents[gold][0].text
-        place = min((at for at in map(text.find, answers[question.text]) if at >= 0), default=-1)
-        if place >= 0:
-            phrase = text[max(0, place - AROUND) : place + AROUND]
-            found.questions.append(replace(question, gold=frozenset({gold.partition("#")[0]}), phrases=(phrase,)))
-    return found
-
-
-def _earlier(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(turn["content"] for turn in row.get("history") or () if turn["role"] == "user")
 
 
 class Shelved:
@@ -219,7 +49,7 @@ class Shelved:
         originals.open()
         store, indexes = Store(folder / "knowledge.db"), Indexes()
         store.open()
-        shelf = Shelf(store, indexes, originals, lambda point: None)
+        shelf = Shelf(store, Mirror(store, indexes), originals, lambda point: None)
         with store.write() as connection:
             catalog.create(connection, BASE)
             number = catalog.base_id(connection, BASE)
@@ -247,43 +77,9 @@ class Shelved:
         return self.search.find(BASE, question.text, top, question.earlier, mode=mode).passages
 
 
-def measures(questions: Sequence[Question], answers: Sequence[Sequence[tuple[str, str]]]) -> dict[str, float]:
-    """Return the means over all questions; each answer is a list of document names and texts, the best first."""
-    rows = [_measured(question, answer) for question, answer in zip(questions, answers, strict=True)]
-    return {
-        key: round(float(np.mean([row[key] for row in rows if key in row])), 4) for key in sorted({k for r in rows for k in r})
-    }
-
-
-def _measured(question: Question, answer: Sequence[tuple[str, str]]) -> dict[str, float]:
-    right = question.gold | question.others
-    hits = [name in right for name, _ in answer]
-    row: dict[str, float] = {f"any@{k}": float(any(hits[:k])) for k in (1, 5, 10)}
-    row |= {f"recall@{k}": len(question.gold & {n for n, _ in answer[:k]}) / len(question.gold) for k in (1, 5, 10)}
-    names = {name for name, _ in answer[:5]}
-    row["all@5"] = float(question.gold <= names if len(question.gold) > 1 else any(hits[:5]))
-    row["mrr@10"] = next((1 / place for place, hit in enumerate(hits, 1) if hit), 0.0)
-    ideal = sum(1 / np.log2(place + 1) for place in range(1, min(len(question.gold), TOP) + 1))
-    seen: set[str] = set()
-    gain = 0.0
-    for place, (name, _) in enumerate(answer, 1):
-        gain += 1 / np.log2(place + 1) if name in question.gold and name not in seen else 0.0
-        seen.add(name)
-    row["ndcg@10"] = float(gain / ideal)
-    if question.phrases:
-        text = _plain(" ".join(text for _, text in answer[:5]))
-        held = all(_plain(phrase) in text for phrase in question.phrases)
-        row["phrase@5"] = float(held or any(_plain(phrase) in text for phrase in question.accepted))
-    return row
-
-
 def _read(passage: Passage) -> str:
     """Return a passage as the model reads it, with its headings; the plain pipeline's texts hold them, too."""
     return " ".join((*passage.locator.headings, passage.text))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def tutorial(model: Kept, found: Corpus) -> dict[str, float]:

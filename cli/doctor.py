@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from api.settings import ROOT, ServerSettings, read
 from cli.finding import Finding
-from configs.settings import SettingsError, parser
+from configs.command_line import parser
+from configs.settings import SettingsError
 
 JSON_HELP = "print the findings as JSON"
 

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from api.settings import ServerSettings, read
-from configs.settings import ENVIRONMENT_PREFIX, SettingsError, dashed, parser
+from configs.command_line import parser
+from configs.settings import ENVIRONMENT_PREFIX, SettingsError, dashed
 
 NAME = re.compile(r"[a-z0-9_]{3,63}")
 """What the platform takes as the name of a service."""

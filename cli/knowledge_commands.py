@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from api.settings import ServerSettings
 from knowledge import backup as copies
+from knowledge import data_folder
 from knowledge.base import KnowledgeError, StoreInUse
 from knowledge.catalog import DEFAULT
 from knowledge.lock import FolderLock
 from knowledge.read_only import ReadOnly
+from knowledge.restore import put as put_back
+from knowledge.verify import findings
 
 if TYPE_CHECKING:
     from knowledge.library import Library
@@ -139,17 +142,17 @@ def search(given: argparse.Namespace, settings: ServerSettings) -> int:
 def verify(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Look at all that is kept, changing nothing; twice, where something is found while a server works on it."""
     folder = settings.data
-    if not (folder / copies.DATABASE).is_file():
+    if not (folder / data_folder.DATABASE).is_file():
         raise KnowledgeError(f"there is no knowledge base in {folder}")
-    lock, holder = FolderLock(folder / copies.LOCK), ""
+    lock, holder = FolderLock(folder / data_folder.LOCK), ""
     try:
         lock.acquire()
     except StoreInUse as error:
         holder = str(error).partition(":")[0]
     try:
-        found = copies.findings(folder)
+        found = findings(folder)
         if found and holder:
-            again = copies.findings(folder)
+            again = findings(folder)
             found = [finding for finding in found if finding in again]
     finally:
         lock.release()
@@ -189,7 +192,7 @@ def backup(given: argparse.Namespace, settings: ServerSettings) -> int:
 
 def restore(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Put a backup in the place of what is kept."""
-    before = copies.restore(given.source.expanduser().absolute(), settings.data)
+    before = put_back(given.source.expanduser().absolute(), settings.data)
     kept = f"; what was there before is in {before}" if before else ""
     _tell(given, {"data_dir": str(settings.data), "before": before and str(before)}, [f"{settings.data} is restored{kept}"])
     return 0

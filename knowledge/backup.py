@@ -1,12 +1,11 @@
-"""A copy of all that is kept, as of one moment, made while it is used; and the way back, which a crash cannot tear.
+"""A copy of all that is kept, as of one moment, made while it is used.
 
 A backup is a folder that looks like the data folder: the database in one file, the originals that it refers to, and the
 test questions with their runs. It appears under its name when it is whole. Nothing of the one that serves is locked: the
 copy of the database is one snapshot, and where an original was removed before it could be copied, the snapshot is taken
 again. The files of indexes are left out, for they are made from the database.
 
-Restoring puts the checked copy beside what is there, and from one rename on it counts: `finish` ends what a crash cut
-off. What was there before is kept in a folder of its own. What rows mean, it does not know.
+The way back is `restore.py`. What rows mean, it does not know.
 """
 
 import contextlib
@@ -20,23 +19,10 @@ from pathlib import Path
 
 from knowledge import store, verify
 from knowledge.base import KnowledgeError
+from knowledge.data_folder import BACKUPS, DATABASE, EVALUATION, originals
 from knowledge.disk import flush, told
-from knowledge.lock import FolderLock
-from knowledge.originals import Originals
-from knowledge.verify import Finding
 
-DATABASE, ORIGINALS, EVALUATION, INDEXES = "knowledge.db", "originals", "evaluation", "indexes"
-BACKUPS = "backups"
-"""Where backups lie that are told no place; they stay out of backups and of what a restore puts away."""
-
-LOCK = "knowledge.lock"
-PART, WHOLE = "restore.part-", "restore.whole"
-"""A restored folder that is being made, and one that only needs to be put in place."""
-
-_BESIDE = ("-wal", "-shm", "")
-"""SQLite's files of a database; the database last, so that it never stands with another one's log."""
-
-TRIES, MOST_TOLD = 20, 20
+TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +68,7 @@ def place(folder: Path) -> Path:
 
 
 def _copy(folder: Path, part: Path) -> None:
-    source, copy = _originals(folder), _originals(part)
+    source, copy = originals(folder), originals(part)
     copy.open()
     for _ in range(TRIES):
         _snapshot(folder / DATABASE, part / DATABASE)
@@ -97,12 +83,12 @@ def _copy(folder: Path, part: Path) -> None:
     for sha256 in set(copy.kept()) - wanted.keys():  # of a document that was removed before the last snapshot
         copy.remove(sha256)
     evaluation = part / EVALUATION
-    _copy_evaluation(folder / EVALUATION, evaluation)
+    copy_evaluation(folder / EVALUATION, evaluation)
     for path in (*copy.folder.iterdir(), copy.folder, *evaluation.rglob("*"), evaluation, part):
         flush(path)
 
 
-def _copy_evaluation(source: Path, target: Path) -> None:
+def copy_evaluation(source: Path, target: Path) -> None:
     """Copy test questions and runs to the new folder `target`, which is empty where there are none.
 
     Each file is replaced as one, so a copy is the old or the new one; drafts, and what is removed meanwhile, are left out.
@@ -159,102 +145,4 @@ def _facts(part: Path, target: Path) -> Backup:
     with store.told(part), closing(sqlite3.connect(part / DATABASE)) as connection:
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
     size = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
-    return Backup(target, documents, len(_originals(part).kept()), size)
-
-
-def restore(source: Path, folder: Path) -> Path | None:
-    """Put the backup `source` in the place of what is in the data folder `folder`.
-
-    Returns the folder in which is kept what was there before, None when nothing was. Raises `StoreInUse`, and
-    `KnowledgeError` when the backup is not whole: then nothing was changed.
-    """
-    if not (source / DATABASE).is_file():
-        raise KnowledgeError(f"{source} is no backup: there is no {DATABASE} in it")
-    with told(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FolderLock(folder / LOCK)
-    lock.acquire()
-    try:
-        finish(folder)
-        with told(folder):
-            _bring(source, folder)
-        return finish(folder)
-    finally:
-        lock.release()
-
-
-def _bring(source: Path, folder: Path) -> None:
-    """Copy a backup into the folder under the name that `finish` looks for, if it is whole."""
-    part = folder / f"{PART}{os.getpid()}"
-    part.mkdir(mode=0o700)
-    try:
-        _copy_whole(source, part)
-        wrong = [finding.text for finding in findings(part) if not finding.harmless]
-        if wrong:
-            raise KnowledgeError(f"the backup {source} is not whole: " + "; ".join(wrong[:MOST_TOLD]))
-        for path in (*part.rglob("*"), part):
-            flush(path)
-        part.rename(folder / WHOLE)  # from here on it has happened
-        flush(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-
-
-def _copy_whole(source: Path, part: Path) -> None:
-    originals, copy = _originals(source), _originals(part)
-    copy.open()
-    for path, target in [
-        (source / DATABASE, part / DATABASE),
-        *((originals.path(sha256), copy.path(sha256)) for sha256 in originals.kept()),
-    ]:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        shutil.copyfile(path, target)  # not a second name: what happens to one of them does not happen to the other
-        target.chmod(0o600)
-    _copy_evaluation(source / EVALUATION, part / EVALUATION)
-
-
-def finish(folder: Path) -> Path | None:
-    """Put a restored folder in place, also one that a crash left half way; returns where what was there before is now.
-
-    Every step may have been done already. Whoever calls it holds the lock of the data folder.
-    """
-    whole, before = folder / WHOLE, folder / WHOLE / "before"
-    with told(folder):
-        for left in folder.glob(f"{PART}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        if not whole.is_dir():
-            return None
-        before.mkdir(mode=0o700, exist_ok=True)
-        for name in (ORIGINALS, EVALUATION):
-            if (whole / name).exists():
-                _put_away(folder / name, before / name)
-                (whole / name).rename(folder / name)
-        if (folder / INDEXES).exists():  # of the database that goes
-            shutil.rmtree(folder / INDEXES)
-        if (whole / DATABASE).exists():
-            for beside in _BESIDE:
-                _put_away(folder / f"{DATABASE}{beside}", before / f"{DATABASE}{beside}")
-            (whole / DATABASE).rename(folder / DATABASE)
-        flush(folder)
-        kept = None
-        if any(before.iterdir()):
-            kept = folder / f"before-restore-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-            before.rename(kept)
-        shutil.rmtree(whole)
-        flush(folder)
-    return kept
-
-
-def _put_away(path: Path, target: Path) -> None:
-    if path.exists():
-        path.rename(target)
-
-
-def findings(folder: Path) -> list[Finding]:
-    """Return what is not as it should be with a data folder, or a backup, that is not changing."""
-    return verify.folder(folder / DATABASE, _originals(folder))
-
-
-def _originals(folder: Path) -> Originals:
-    return Originals(folder / ORIGINALS, 0, lambda point: None)
+    return Backup(target, documents, len(originals(part).kept()), size)

@@ -4,7 +4,9 @@ One is made at a time, in a thread of its own. A backup that is whole has its na
 has another one, so what a crash leaves is never taken for a backup.
 """
 
+import contextlib
 import logging
+import os
 import re
 import shutil
 import tarfile
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from knowledge import backup
+from knowledge import backup, data_folder
 from knowledge.base import KnowledgeError, UnknownBackup
 from knowledge.disk import told
 
@@ -95,7 +97,7 @@ class Backups:
 
     def place(self, name: str) -> Path:
         """Return the folder of a backup."""
-        return self._folder / backup.BACKUPS / name
+        return self._folder / data_folder.BACKUPS / name
 
     def remove(self, name: str) -> None:
         """Remove one that is whole or failed; raises `UnknownBackup`, and `KnowledgeError` while it is being made."""
@@ -121,7 +123,7 @@ class Backups:
         return length, _parts(files, heads)
 
     def _paths(self) -> list[Path]:
-        folder = self._folder / backup.BACKUPS
+        folder = self._folder / data_folder.BACKUPS
         with told(self._folder):
             found = list(folder.iterdir()) if folder.is_dir() else []
         return [path for path in found if NAME.fullmatch(path.name) and _is_whole(path)]
@@ -130,12 +132,12 @@ class Backups:
         """Return one with how much is copied so far."""
         if one.status != "in_progress":
             return one
-        parts = (self._folder / backup.BACKUPS).glob(f"{one.name}.part-*")
+        parts = (self._folder / data_folder.BACKUPS).glob(f"{one.name}.part-*")
         return replace(one, size=sum(_size(part) for part in parts))
 
 
 def _is_whole(path: Path) -> bool:
-    return (path / backup.DATABASE).is_file()
+    return (path / data_folder.DATABASE).is_file()
 
 
 def _kept(path: Path) -> BackupState:
@@ -144,11 +146,10 @@ def _kept(path: Path) -> BackupState:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # SQLite's own files come and go
-            continue
+    for inner, _, names in os.walk(folder):  # which passes over what goes meanwhile: SQLite's own files, a backup that failed
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(inner, name).stat().st_size
     return total
 
 

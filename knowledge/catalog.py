@@ -1,20 +1,21 @@
-"""The tables of bases, documents and chunks. Every function reads or writes within one connection's transaction.
+"""The tables of bases, documents and their passages. Every function reads or writes within one connection's transaction.
 
-What an index, an original or a job's worker is, it does not know; `shelf.py` changes them together with these rows.
+What an index, an original or a job's worker is, it does not know; `shelf.py` changes them together with these rows. What an
+index is filled from is in `chunk_rows.py` and `term_rows.py`.
 """
 
 import functools
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import base_rows, entry_rows, tokens
+from knowledge import base_rows, entry_rows, names, tokens
 from knowledge.base import (
     BadName,
     BaseInfo,
@@ -33,7 +34,6 @@ Halves = npt.NDArray[np.float16]
 """Vectors as they are stored: float16 keeps the cosine to 0.0005, in half the space."""
 
 DEFAULT = "default"
-ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ def bases(connection: sqlite3.Connection, embedder: str | None) -> list[BaseInfo
 
 
 def base_id(connection: sqlite3.Connection, name: str) -> int:
-    """Return the id of a base; raises `UnknownBase`."""
-    row = connection.execute("SELECT id FROM bases WHERE name = ?", (name,)).fetchone()
+    """Return the id of a base, whose name may be in any Unicode form; raises `UnknownBase`."""
+    row = connection.execute("SELECT id FROM bases WHERE name = ?", (names.same(name),)).fetchone()
     if row is None:
         raise UnknownBase("there is no knowledge base of this name")
     return int(row[0])
@@ -90,7 +90,8 @@ def base_id(connection: sqlite3.Connection, name: str) -> int:
 def base_named(connection: sqlite3.Connection, given: str) -> str:
     """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`, which does not repeat it."""
     row = connection.execute(
-        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC", {"given": given}
+        "SELECT name FROM bases WHERE token = :given OR name = :given ORDER BY token = :given DESC",
+        {"given": names.same(given)},
     ).fetchone()
     if row is None:
         raise UnknownBase("there is no knowledge base (vector store) of this id or name")
@@ -182,34 +183,6 @@ def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> froze
     return frozenset(number for (number,) in connection.execute(query, (json.dumps(list(documents)),)))
 
 
-def chunk_ids(connection: sqlite3.Connection, number: int) -> set[int]:
-    """Return the ids of all chunks of a base that are not switched off: what its index holds."""
-    query = "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.base_id = ?"
-    return {chunk for (chunk,) in connection.execute(query, (number,))} - switched_off(connection, number)
-
-
-def switched_off(connection: sqlite3.Connection, number: int) -> frozenset[int]:
-    """Return the ids of the chunks of a base that are switched off."""
-    query = "SELECT c.id FROM documents d JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ? AND c.switched_off"
-    return frozenset(chunk for (chunk,) in connection.execute(query, (number,)))
-
-
-def switch(connection: sqlite3.Connection, document_id: int, chunks: Iterable[int], off: bool) -> tuple[int, ...]:
-    """Switch chunks of a document off or on, and return the ids, in order, of those that were not so already.
-
-    Raises `UnknownDocument` when one of them is not the document's, or not any more.
-    """
-    wanted = json.dumps(sorted(set(chunks)))
-    query = "SELECT id, switched_off FROM chunks WHERE id IN (SELECT value FROM json_each(?)) AND document_id = ? ORDER BY id"
-    found = connection.execute(query, (wanted, document_id)).fetchall()
-    if len(found) != len(set(chunks)):
-        raise UnknownDocument("this passage is not in the document (any more): it was cut again, or removed")
-    changed = tuple(chunk for chunk, before in found if bool(before) != off)
-    query = "UPDATE chunks SET switched_off = ? WHERE id IN (SELECT value FROM json_each(?))"
-    connection.execute(query, (off, json.dumps(changed)))
-    return changed
-
-
 def passages(connection: sqlite3.Connection, document_id: int) -> list[Passage]:
     """Return all passages of a document in order, with score 0, those that are switched off among them."""
     rows = connection.execute("SELECT * FROM passage_rows WHERE document_id = ? ORDER BY id", (document_id,))
@@ -237,41 +210,6 @@ def _passage(
 def _headings(text: str) -> tuple[str, ...]:
     """Return the headings that a row keeps; those of one section are the same text, and are often read."""
     return tuple(json.loads(text))
-
-
-def vectors(connection: sqlite3.Connection, number: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]]:
-    """Yield ids and vectors of the chunks of a base that are not switched off, some thousands at a time."""
-    cursor = connection.execute(
-        "SELECT c.id, c.vector FROM documents d JOIN chunks c ON c.document_id = d.id"
-        " WHERE d.base_id = ? AND NOT c.switched_off",
-        (number,),
-    )
-    while rows := cursor.fetchmany(ROWS):
-        ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        yield ids, np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float16).reshape(len(rows), -1)
-
-
-def stamps(connection: sqlite3.Connection, number: int) -> dict[int, tuple[str, float, int, int, int]]:
-    """Return of each document in a base what changes whenever its chunks do: hash, time, chunks, first and last id.
-
-    Chunks are written once and never changed but for being switched off, which `switched_off` tells; so documents of equal
-    stamps have equal chunks. Within a document the ids follow one another.
-    """
-    rows = connection.execute(
-        "SELECT d.id, d.sha256, d.added, count(c.id), coalesce(min(c.id), 0), coalesce(max(c.id), -1) FROM documents d"
-        " LEFT JOIN chunks c ON c.document_id = d.id WHERE d.base_id = ? GROUP BY d.id",
-        (number,),
-    )
-    return {row[0]: row[1:] for row in rows}
-
-
-def vectors_from(connection: sqlite3.Connection, chunks: Sequence[int]) -> npt.NDArray[np.float16]:
-    """Return the vectors of chunks in the order of their ids, shape (chunks, dimension); (0, 0) of none."""
-    query = "SELECT vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-    rows = connection.execute(query, (json.dumps(list(chunks)),)).fetchall()
-    if not rows:
-        return np.empty((0, 0), dtype=np.float16)
-    return np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float16).reshape(len(rows), -1)
 
 
 def put(connection: sqlite3.Connection, new: NewDocument) -> Change:

@@ -9,15 +9,15 @@ it may run, this module does not know.
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
+
+from knowledge.line_reader import LineReader
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "knowledge" / "loaders" / "fork_server.py"
@@ -35,9 +35,9 @@ LAST = 2.0
 
 
 class Child:
-    """One child: what it writes comes out of `output` (a file descriptor, until `close`); `pid` leads a group of its own."""
+    """One child: what it writes comes out of `output`, until `close`; `pid` leads a group of its own."""
 
-    def __init__(self, pid: int, output: int, status: "_Lines") -> None:
+    def __init__(self, pid: int, output: LineReader, status: LineReader) -> None:
         self.pid = pid
         self.output = output
         self._status = status
@@ -61,7 +61,7 @@ class Child:
         """Kill it, wait until it is gone, and give back what was held for it."""
         self.kill()
         self.wait()
-        os.close(self.output)
+        self.output.close()
         self._status.close()
 
 
@@ -97,7 +97,7 @@ class Children:
     def _start(self, job: dict[str, Any]) -> Child:
         door = self._door or self._open()
         (output, writes), (status, tells) = os.pipe(), os.pipe()
-        lines = _Lines(status)
+        said = LineReader(status)
         try:
             try:
                 message = memoryview(json.dumps(job).encode() + b"\n")
@@ -106,16 +106,16 @@ class Children:
             finally:
                 os.close(writes)
                 os.close(tells)
-            pid = int(lines.next(self._patience) or b"0")
+            pid = int(said.next(self._patience) or b"0")
             if not pid:
                 raise EOFError
             if pid < 0:
                 raise OSError(-pid, os.strerror(-pid))
         except BaseException:
             os.close(output)
-            lines.close()
+            said.close()
             raise
-        return Child(pid, output, lines)
+        return Child(pid, LineReader(output), said)
 
     def _open(self) -> socket.socket:
         search = [str(ROOT), *(str(Path(entry).resolve()) for entry in sys.path if entry)]
@@ -144,30 +144,3 @@ class Children:
                 self._server.kill()
                 self._server.wait()
         self._server = self._door = None
-
-
-class _Lines:
-    """Lines out of a pipe."""
-
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
-        self._poll = select.poll()  # `select` knows no descriptor above 1,023
-        self._poll.register(pipe, select.POLLIN)
-        self._rest = b""
-
-    def next(self, seconds: float | None) -> bytes | None:
-        """Return the next line, empty when there will be none; None if it has not come after `seconds`."""
-        until = None if seconds is None else time.monotonic() + seconds
-        while b"\n" not in self._rest:
-            left = None if until is None else max(0.0, until - time.monotonic()) * 1000
-            if not self._poll.poll(left):
-                return None
-            data = os.read(self._pipe, 64)
-            if not data:
-                return b""
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-    def close(self) -> None:
-        os.close(self._pipe)

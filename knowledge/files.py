@@ -54,12 +54,7 @@ class Files:
         with self._store.read() as connection:
             if file_rows.file_count(connection) >= MOST_FILES:
                 raise TooLarge(f"{MOST_FILES:,} files are kept already: delete some")
-        received = self._originals.receive(parts, self.largest)
-        try:
-            return self._shelf.keep(plain, received, purpose)
-        except BaseException:
-            self._originals.drop(received)
-            raise
+        return self._shelf.keep(plain, parts, self.largest, purpose)
 
     def get(self, file: str) -> File:
         """Return the file of an id; raises `UnknownDocument`."""
@@ -118,7 +113,7 @@ class Files:
             self.check_cut(wish.cut)
         self._shelf.jobs.refuse_long_queue(len(wishes))
         with self._store.write() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             files = [file_rows.file_number(connection, wish.file) for wish in wishes]
             for wish, file_id in zip(wishes, files, strict=True):
                 self._put(connection, number, wish, file_id)
@@ -140,12 +135,12 @@ class Files:
             )
         file = file_rows.file(connection, file_id)
         name = entry_rows.free_name(connection, base_id, file.name)
-        entry_rows.add_entry(connection, base_id, file_id, name, cut or self._usual)
+        entry_rows.add_entry(connection, base_id, file_id, name, cut or self._settings.cut)
         jobs.add(connection, base_id, name, file.sha256, file.size, file_id)
 
     def _again(self, connection: "sqlite3.Connection", base_id: int, file_id: int, entry: Entry, cut: Cut | None) -> None:
         if entry.status in ("failed", "cancelled"):
-            entry_rows.set_cut(connection, base_id, file_id, cut or entry.cut or self._usual)
+            entry_rows.set_cut(connection, base_id, file_id, cut or entry.cut or self._settings.cut)
             job = jobs.latest(connection, base_id, file_id)
             if job is None:  # forgotten, but for the file's own row
                 file = file_rows.file(connection, file_id)
@@ -157,26 +152,22 @@ class Files:
                 "chunking_strategy: this file is in the knowledge base already, cut otherwise: take it out first"
             )
 
-    @property
-    def _usual(self) -> Cut:
-        return Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
-
     def entry(self, base: str, file: str) -> Entry:
         """Return how a file is in a base; raises `UnknownBase`, `UnknownDocument`."""
         with self._store.read() as connection:
-            return entry_rows.entry(connection, catalog.base_id(connection, names.same(base)), file)
+            return entry_rows.entry(connection, catalog.base_id(connection, base), file)
 
     def entries(self, base: str, window: Window, status: str = "", batch: str = "") -> Part[Entry]:
         """Return a part of the files in a base, by the time they were put there; of one status or batch, if given."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             batch_id = entry_rows.batch_number(connection, number, batch) if batch else None
             return entry_rows.entry_list(connection, number, window, status, batch_id)
 
     def set_attributes(self, base: str, file: str, attributes: Mapping[str, Value]) -> Entry:
         """Replace the attributes of a file in a base."""
         with self._store.write() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             entry_rows.entry(connection, number, file)
             entry_rows.set_attributes(connection, number, file_rows.file_number(connection, file), attributes)
             return entry_rows.entry(connection, number, file)
@@ -184,7 +175,7 @@ class Files:
     def take(self, base: str, file: str) -> None:
         """Take a file out of a base; when this returns it is never found there again. The file itself stays, if uploaded."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             entry_rows.entry(connection, number, file)
             file_id = file_rows.file_number(connection, file)
         self._ingest.stop(self._shelf.detach(number, file_id))
@@ -192,13 +183,13 @@ class Files:
     def batch(self, base: str, batch: str) -> Batch:
         """Return how far a batch is; raises `UnknownBase`, `UnknownDocument`."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             return entry_rows.batch(connection, entry_rows.batch_number(connection, number, batch))
 
     def cancel(self, base: str, batch: str) -> Batch:
         """Give up the files of a batch that are not in the base yet; those that are stay."""
         with self._store.write() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             waiting = entry_rows.cancel_batch(connection, entry_rows.batch_number(connection, number, batch))
         for job in waiting:
             with contextlib.suppress(KnowledgeError):  # gone meanwhile, with its file
@@ -208,7 +199,7 @@ class Files:
     def text(self, base: str, file: str) -> list[Passage]:
         """Return the passages of a file in a base, those that are switched off too; none while it is not there yet."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             entry_rows.entry(connection, number, file)
             found = catalog.of_file(connection, number, file_rows.file_number(connection, file))
             return catalog.passages(connection, found.id) if found else []
@@ -219,7 +210,7 @@ class Files:
         Raises `UnknownBase`, `UnknownDocument`.
         """
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             document = entry_rows.entry(connection, number, file).document
         self._shelf.switch_passages(number, document, [passage], off)
         found = next((one for one in self.text(base, file) if one.chunk_id == passage), None)
@@ -235,6 +226,6 @@ class Files:
     def matching(self, base: str, wanted: Callable[[Mapping[str, Value]], bool]) -> frozenset[int]:
         """Return the ids of the documents of a base whose attributes are wanted."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
+            number = catalog.base_id(connection, base)
             rows = entry_rows.attributes_of(connection, number)
         return frozenset(document for document, attributes in rows if wanted(attributes))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from knowledge import catalog, index_file, term_rows
+from knowledge import chunk_rows, index_file, term_rows
 from knowledge.catalog import Change
 from knowledge.index import Index
 from knowledge.index_file import Content
@@ -52,11 +52,11 @@ class IndexCache:
         if _serves(before, now, change):
             self._kept[base_id] = before
             if change.gone or change.came:
-                vectors = catalog.vectors_from(connection, change.came)
+                vectors = chunk_rows.vectors_from(connection, change.came)
                 index.swap(change.gone, change.came, vectors, term_rows.of_chunks(connection, change.came))
         else:
             self._kept[base_id] = _Held()
-            index.rebuild(catalog.vectors(connection, base_id), term_rows.batches(connection, base_id))
+            index.rebuild(chunk_rows.vectors(connection, base_id), term_rows.batches(connection, base_id))
 
     def _restored(self, index: Index, base_id: int, embedder: str) -> _Held:
         """Fill the index from its file; returns what is in it, nothing where the file does not serve."""
@@ -96,7 +96,7 @@ class IndexCache:
 
 
 def _held(connection: sqlite3.Connection, base_id: int) -> _Held:
-    return _Held(catalog.stamps(connection, base_id), catalog.switched_off(connection, base_id))
+    return _Held(chunk_rows.stamps(connection, base_id), chunk_rows.switched_off(connection, base_id))
 
 
 def _change(before: _Held, now: _Held) -> Change:

@@ -2,20 +2,16 @@
 
 Whatever a file does, its job ends with a reason in words and the next file's turn comes. What may pass by itself (a full
 disk, a model that failed) is tried again after a pause, while others have their turn (`retries.py`). A job that the end of
-the process cut off begins again at the next start. How files are read, cut, embedded and stored, other modules know.
+the process cut off begins again at the next start. How a file becomes a document (`pipeline.py`) and how one is stored
+(`shelf.py`), it does not know.
 """
 
 import contextlib
 import dataclasses
 import logging
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
-
-from knowledge import catalog, entry_rows, terms
+from knowledge import catalog, entry_rows
 from knowledge.base import (
     EmbedderFailed,
     EmbedderMismatch,
@@ -27,35 +23,19 @@ from knowledge.base import (
     TooLarge,
     UnreadableFile,
 )
-from knowledge.catalog import NewDocument
-from knowledge.chunking import Chunk, Size, split
 from knowledge.embedders import Embedders
-from knowledge.embeddings import Embedding, checked
-from knowledge.file_base import Cut
 from knowledge.jobs import Jobs, Task
-from knowledge.loaders.base import Extract, PageReport
-from knowledge.originals import Originals
+from knowledge.pipeline import Pipeline
 from knowledge.retries import Retries, may_pass
-from knowledge.settings import KnowledgeSettings
 from knowledge.shelf import Shelf, Withdrawn
 from knowledge.store import Store
 from knowledge.work import Stopped, Work
 
 log = logging.getLogger(__name__)
 
-Read = Callable[[Path, str, KnowledgeSettings, PageReport, threading.Event], Extract]
-"""Reads a file: where it is, its name, the limits, who is told the page, what stops it. `sandbox.read`, or a test's."""
-
-MOST_OF_DOCUMENT = 20_000
-MOST_OF_BASE = 500_000
-"""Passages. Half a million vectors of 384 numbers take 0.4 GB of memory, and a search through them 0.1 s."""
-
 CLOSE_SECONDS = 10.0
 PAUSE_SECONDS = 2.0
 """Between two tries to use the database when it refuses (a full disk)."""
-
-_READ_UNTIL, _CHUNKED_AT = 0.1, 0.12
-"""Parts of the work, measured: embedding takes nine tenths of the time or more."""
 
 _CODES: dict[type[KnowledgeError], str] = {
     StorageFull: "storage_full",
@@ -69,25 +49,12 @@ _CODES: dict[type[KnowledgeError], str] = {
 class Ingest:
     """The worker thread and what it is doing."""
 
-    def __init__(
-        self,
-        settings: KnowledgeSettings,
-        store: Store,
-        shelf: Shelf,
-        originals: Originals,
-        embedders: Embedders,
-        read: Read,
-        fault: Callable[[str], None],
-        retries: Retries,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, store: Store, shelf: Shelf, embedders: Embedders, pipeline: Pipeline, retries: Retries) -> None:
         self._store = store
         self._shelf = shelf
         self._jobs: Jobs = shelf.jobs
-        self._originals = originals
         self._embedders = embedders
-        self._read = read
-        self._fault = fault
+        self._pipeline = pipeline
         self._retries = retries
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._changed = threading.Condition()
@@ -153,15 +120,18 @@ class Ingest:
             self.stop({number})
         return self._jobs.get(number)
 
-    def hurry(self, number: int) -> None:
-        """Try a job now that rests until a further try."""
-        self._retries.wake(number)
+    def retry(self, number: int) -> Job:
+        """Begin a failed or cancelled job again with all its tries before it, or at once one that rests until a further try."""
+        job = self.live(self._jobs.get(number))
+        if job.retry is not None:
+            self._retries.wake(number)
+        elif job.stage in ("failed", "cancelled"):
+            self._jobs.again(number, attempts=0)
+            self._retries.forget({number})
+        else:
+            raise KnowledgeError(f"the file {job.name!r} is {job.stage}: only what failed or was cancelled can be retried")
         self.wake()
-
-    def again(self, number: int) -> None:
-        """Take up a job that had ended and waits again, with all its tries before it."""
-        self._retries.forget({number})
-        self.wake()
+        return self.live(self._jobs.get(number))
 
     def stop(self, numbers: set[int]) -> None:
         """Stop the work on these jobs, whose rows say already that they are done or are gone."""
@@ -240,100 +210,13 @@ class Ingest:
                 entry_rows.adopt(connection, task.base_id, found.id, task.file_id)
             work.to("skipped", 1.0, "unchanged")
             return
-        extract = self._extract(task, work)
-        self._fault("parse_done")
-        model = self._model(task.base_id)
-        chunks = self._chunks(task, extract, model, work)
-        self._fault("chunked")
-        vectors = self._vectors(chunks, model, work)
-        new = NewDocument(
-            base_id=task.base_id,
-            file_id=task.file_id,
-            name=task.job.name,
-            sha256=task.sha256,
-            size=task.job.size,
-            characters=sum(len(block.text) for block in extract.blocks),
-            pages=extract.pages,
-            warnings=extract.warnings,
-            chunks=chunks,
-            vectors=vectors,
-            terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in chunks],
-            embedder=model.identity,
-            added=time.time(),
-            embedder_path=self._embedders.path_of(model.identity),
-        )
+        new = self._pipeline.run(task, work)
         try:
             self._shelf.put(new, work.as_ready())
         except EmbedderMismatch:
-            if self._model(task.base_id) is model:
+            if self._pipeline.model(task.base_id).identity == new.embedder:
                 raise
             self._jobs.again(task.job.id)  # the base was rebuilt meanwhile
-
-    def _model(self, base_id: int) -> Embedding:
-        """Return the model that a base's vectors are made by: the present one, unless an older one's are still there."""
-        with self._store.read() as connection:
-            made_by = catalog.made_by(connection, base_id)
-        return (made_by and self._embedders.of(made_by)) or self._embedders.present
-
-    def _extract(self, task: Task, work: Work) -> Extract:
-        work.to("reading", 0.0, "")
-        self._fault("parse_start")
-
-        def report(page: int, pages: int) -> None:
-            work.at(_READ_UNTIL * page / max(pages, 1), f"page {page:,} of {pages:,}")
-
-        try:
-            extract = self._read(self._originals.path(task.sha256), task.job.name, self._settings, report, work.stop)
-        except Exception as error:  # a reader that was told to stop may say so in its own way
-            if work.stop.is_set():
-                raise Stopped from error
-            raise
-        characters = sum(len(block.text) for block in extract.blocks)
-        if not any(block.text.strip() for block in extract.blocks):
-            raise UnreadableFile("empty", "the file holds no text")
-        if characters > self._settings.max_characters:
-            raise UnreadableFile(
-                "too_large",
-                f"its text has {characters:,} characters, and {self._settings.max_characters:,} are allowed (--max-characters)",
-            )
-        return extract
-
-    def _chunks(self, task: Task, extract: Extract, model: Embedding, work: Work) -> list[Chunk]:
-        work.to("chunking", _READ_UNTIL, "")
-        cut = task.cut or Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
-        size = Size(cut.tokens, cut.overlap, model.max_tokens)
-        chunks = split(extract.blocks, task.job.name, model, size, work.check)
-        if len(chunks) > MOST_OF_DOCUMENT:
-            raise TooLarge(f"the file makes {len(chunks):,} passages, and {MOST_OF_DOCUMENT:,} are allowed: split it")
-        with self._store.read() as connection:
-            total = len(chunks) + catalog.chunks_of_others(connection, task.base_id, task.job.name)
-        if total > MOST_OF_BASE:
-            raise TooLarge(
-                f"with this file the knowledge base would hold {total:,} passages, and {MOST_OF_BASE:,} are allowed: remove"
-                " documents, or add it to another knowledge base"
-            )
-        return chunks
-
-    def _vectors(self, chunks: list[Chunk], model: Embedding, work: Work) -> catalog.Halves:
-        work.job = dataclasses.replace(work.job, chunks=len(chunks))
-        work.to("embedding", _CHUNKED_AT, f"0 of {len(chunks):,} passages")
-
-        def step(done: int) -> None:
-            self._fault("embed_batch")
-            work.at(_CHUNKED_AT + (1 - _CHUNKED_AT) * done / len(chunks), f"{done:,} of {len(chunks):,} passages")
-
-        texts = [chunk.embedded for chunk in chunks]
-        try:
-            return checked(model.encode(texts, step), len(texts), model.dimension).astype(np.float16)
-        except Stopped:
-            raise
-        except Exception as error:  # whatever the model's library raises, and what is no vector
-            told = isinstance(error, KnowledgeError)
-            log.warning("the passages of %r could not be embedded", work.job.name, exc_info=not told)
-            text = (
-                str(error) if told else f"the embedding model failed ({type(error).__name__}); the log of the server tells more"
-            )
-            raise EmbedderFailed(text) from error
 
     def _fail(self, work: Work, code: str, detail: str, passing: bool = False) -> None:
         """Let a job end, or rest until a further try where what failed may pass by itself."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, base_rows, catalog, names, retries, vector_rows, verify
+from knowledge import base_rows, catalog, data_folder, names, restore, retries, vector_rows, verify
 from knowledge.attribute_filter import Condition
 from knowledge.backups import Backups
 from knowledge.base import (
@@ -27,14 +27,16 @@ from knowledge.base import (
 )
 from knowledge.embedders import At, Embedders, computed_by
 from knowledge.embeddings import Embedding
-from knowledge.file_base import BaseCard, Cut, Part, Window
+from knowledge.file_base import BaseCard, Part, Window
 from knowledge.files import Files
 from knowledge.index import LARGE, Indexes
-from knowledge.ingest import Ingest, Read
+from knowledge.ingest import Ingest
 from knowledge.loaders import target_for
 from knowledge.lock import FolderLock
+from knowledge.mirror import Mirror
 from knowledge.model_folder import Report
-from knowledge.originals import MIB, Originals, Received
+from knowledge.originals import MIB, Originals
+from knowledge.pipeline import Pipeline, Read
 from knowledge.question_files import QuestionFiles
 from knowledge.ranking import Mode
 from knowledge.rebuild import Rebuild, Rebuilds
@@ -88,30 +90,26 @@ class Library:
         at = embedder_at or computed_by(settings.embedding_engine)
         self._embedder: Embedding = embedder or at(settings.embedding_path)
         self._embedders = Embedders(self._embedder, settings.embedding_path, at)
-        self._lock = FolderLock(folder / backup.LOCK)
-        self._store = Store(folder / backup.DATABASE)
+        self._lock = FolderLock(folder / data_folder.LOCK)
+        self._store = Store(folder / data_folder.DATABASE)
         self._indexes = Indexes(large)
-        self._originals = Originals(folder / backup.ORIGINALS, settings.min_free_disk * MIB, fault)
-        self._shelf = Shelf(self._store, self._indexes, self._originals, fault)
+        self._originals = Originals(folder / data_folder.ORIGINALS, settings.min_free_disk * MIB, fault)
+        self._mirror = Mirror(self._store, self._indexes)
+        self._shelf = Shelf(self._store, self._mirror, self._originals, fault)
         self._reranker = None if settings.reranker_path is None else Reranker(settings.reranker_path)
         self._searches = Searches(self._store, self._indexes, self._embedders, self._reranker, settings.document_share)
         self._sandbox = Sandbox()
-        self._ingest = Ingest(
-            settings,
-            self._store,
-            self._shelf,
-            self._originals,
-            self._embedders,
-            read or self._sandbox.read,
-            fault,
-            retries.Retries(pauses),
-        )
+        reader = read or self._sandbox.read
+        pipeline = Pipeline(settings, self._store, self._originals, self._embedders, reader, fault)
+        self._ingest = Ingest(self._store, self._shelf, self._embedders, pipeline, retries.Retries(pauses))
         self._rebuilds = Rebuilds(self._store, self._shelf, self._embedders, fault)
         self._loading = threading.Lock()
         self.files = Files(settings, self._store, self._shelf, self._originals, self._ingest)
         self.backups = Backups(folder)
         self.sources = Sources(settings, self._store, self._originals, self._sandbox)
-        self.question_files = QuestionFiles(folder / backup.EVALUATION)
+        self.question_files = QuestionFiles(folder / data_folder.EVALUATION)
+
+    # -- opened, loaded, closed ----------------------------------------------------------------------------------------
 
     @property
     def ready(self) -> bool:
@@ -137,7 +135,7 @@ class Library:
             raise KnowledgeError(f"{self._folder} cannot be made: {error.strerror}") from error
         self._lock.acquire()
         try:
-            backup.finish(self._folder)
+            restore.finish(self._folder)
             self._store.open()
             self._originals.open()
             self._shelf.clean()
@@ -170,7 +168,7 @@ class Library:
         self._ingest.allow()
 
     def _fill(self, report: Report) -> None:
-        self._shelf.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
+        self._mirror.fill_terms(lambda part: report("making the word index of the knowledge bases", part))
         with self._store.read() as connection:
             numbers = catalog.base_ids(connection)
             made = vector_rows.bases(connection)
@@ -178,7 +176,7 @@ class Library:
         for done, number in enumerate(numbers):
             report(f"reading knowledge base {done + 1} of {len(numbers)}", done / len(numbers))
             try:
-                self._shelf.rebuild(number)
+                self._mirror.rebuild(number)
             except (KnowledgeError, ValueError):  # this one's rows are damaged, which a search of it will say
                 log.exception("a knowledge base cannot be read; the others can be searched")
         self._keep_indexes()
@@ -197,9 +195,11 @@ class Library:
 
     def _keep_indexes(self) -> None:
         try:
-            self._shelf.keep_indexes()
+            self._mirror.keep_all()
         except KnowledgeError:  # a file that saves time is no reason not to end
             log.exception("the indexes were not written: the next start reads the database")
+
+    # -- knowledge bases -----------------------------------------------------------------------------------------------
 
     def bases(self) -> list[BaseInfo]:
         """Return all knowledge bases by name."""
@@ -210,12 +210,12 @@ class Library:
     def base_named(self, given: str) -> str:
         """Return the name of the base whose id ("vs_...") or name is `given`; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return catalog.base_named(connection, names.same(given))
+            return catalog.base_named(connection, given)
 
     def card(self, name: str) -> BaseCard:
         """Return what clients see of a base; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return base_rows.card(connection, catalog.base_id(connection, names.same(name)))
+            return base_rows.card(connection, catalog.base_id(connection, name))
 
     def cards(self, window: Window) -> Part[BaseCard]:
         """Return a part of all bases, by the time they were made."""
@@ -234,7 +234,7 @@ class Library:
         """Give a base another name, other metadata, or both; its id stays. Raises `UnknownBase`, `BadName`."""
         plain = None if new_name is None else names.base_name(new_name)
         with self._store.write() as connection:
-            number = catalog.base_id(connection, names.same(name))
+            number = catalog.base_id(connection, name)
             if plain is not None and plain != names.same(name):
                 if names.same(name) == catalog.DEFAULT:
                     raise BadName(f"the knowledge base {catalog.DEFAULT!r} keeps its name")
@@ -249,6 +249,8 @@ class Library:
         self._shelf.clear(number, keep=names.same(name) == catalog.DEFAULT)
         self._ingest.stop_base(number)
         self.question_files.forget(token)
+
+    # -- files on their way in -----------------------------------------------------------------------------------------
 
     def add(self, base: str, name: str, data: bytes) -> Job:
         """Hand in a file: safe on the disk when this returns, in the base when its job is ready.
@@ -270,18 +272,9 @@ class Library:
         target_for(plain)
         self._refuse_too_many(number, plain)
         self._shelf.jobs.refuse_long_queue()
-        received = self._originals.receive(parts, self._settings.max_file_size * MIB)
-        job = self._keep(number, plain, received)
+        job = self._shelf.receive(number, plain, parts, self.files.largest, self._settings.cut)
         self._ingest.wake()
         return self._ingest.live(job)
-
-    def _keep(self, number: int, name: str, received: Received) -> Job:
-        try:
-            cut = Cut(self._settings.chunk_tokens, self._settings.chunk_overlap)
-            return self._shelf.receive(number, name, received, cut)
-        except BaseException:
-            self._originals.drop(received)
-            raise
 
     def _refuse_too_many(self, number: int, name: str) -> None:
         with self._store.read() as connection:
@@ -309,24 +302,18 @@ class Library:
 
     def retry(self, number: int) -> Job:
         """Begin a failed or cancelled job again, or at once one that rests until a further try."""
-        job = self._ingest.live(self._shelf.jobs.get(number))
-        if job.retry is not None:
-            self._ingest.hurry(number)
-            return self.job(number)
-        if job.stage not in ("failed", "cancelled"):
-            raise KnowledgeError(f"the file {job.name!r} is {job.stage}: only what failed or was cancelled can be retried")
-        again = self._shelf.jobs.again(number, attempts=0)
-        self._ingest.again(number)
-        return self._ingest.live(again)
+        return self._ingest.retry(number)
 
     def dismiss(self, base: str) -> None:
         """Clear the finished jobs of a base from the list."""
         self._shelf.dismiss(self._base(base))
 
+    # -- documents -----------------------------------------------------------------------------------------------------
+
     def documents(self, base: str) -> list[Document]:
         """Return the documents of a base by name."""
         with self._store.read() as connection:
-            return catalog.documents(connection, catalog.base_id(connection, names.same(base)))
+            return catalog.documents(connection, catalog.base_id(connection, base))
 
     def remove(self, base: str, name: str) -> None:
         """Remove a document, and what waits under its name; when this returns it is never found again."""
@@ -335,7 +322,7 @@ class Library:
     def passages(self, base: str, name: str) -> list[Passage]:
         """Return all passages of a document in order, with score 0, those that are switched off among them."""
         with self._store.read() as connection:
-            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+            document = catalog.get(connection, catalog.base_id(connection, base), names.same(name))
             return catalog.passages(connection, document.id)
 
     def switch_passages(self, base: str, name: str, passages: Sequence[int], off: bool) -> None:
@@ -348,8 +335,10 @@ class Library:
     def original(self, base: str, name: str) -> bytes:
         """Return the bytes of a document as they were uploaded."""
         with self._store.read() as connection:
-            document = catalog.get(connection, catalog.base_id(connection, names.same(base)), names.same(name))
+            document = catalog.get(connection, catalog.base_id(connection, base), names.same(name))
         return self._originals.read(document.sha256)
+
+    # -- search --------------------------------------------------------------------------------------------------------
 
     def search(
         self,
@@ -381,20 +370,20 @@ class Library:
         oldest first, for questions that are not to be understood alone. `mode`: see `Search.find`. Raises `UnknownBase`,
         `EmptyBase`, `EmbedderNotReady`, `EmbedderMismatch`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         if where is not None:
             matching = self.files.matching(base, where)
             documents = matching if documents is None else matching & frozenset(documents)
         return self._searches.find(names.same(base), query, top_k, history, documents, mode)
+
+    # -- models and their vectors --------------------------------------------------------------------------------------
 
     def rebuilds(self) -> list[Rebuild]:
         """Return the bases that another embedding model made than the present one, with what a rebuild would take.
 
         Raises `EmbedderNotReady`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         return self._rebuilds.states()
 
     def rebuild(self, base: str) -> None:
@@ -402,8 +391,7 @@ class Library:
 
         Goes on after a restart. Raises `UnknownBase`, `EmbedderNotReady`.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         self._rebuilds.begin(self._base(base))
 
     def cancel_rebuild(self, base: str) -> None:
@@ -413,8 +401,7 @@ class Library:
     @property
     def embedding_dimension(self) -> int:
         """Length of the vectors of `embed`; raises `EmbedderNotReady`."""
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         return self._embedder.dimension
 
     def embed(self, texts: Sequence[str], step: Callable[[int], None] = lambda done: None) -> Embedded:
@@ -422,13 +409,14 @@ class Library:
 
         `step` is told after each few how many are done; it may raise to stop.
         """
-        if not self.ready:
-            raise EmbedderNotReady(self.state)
+        self._refuse_until_ready()
         counts, most = self._embedder.count(texts), self._embedder.max_tokens
         for number, count in enumerate(counts):
             if count > most:
                 raise TextTooLong(f"text {number} has {count} tokens, but the embedding model reads {most}: cut it into parts")
         return Embedded(self._embedder.encode(texts, step), sum(counts))
+
+    # -- is it whole ---------------------------------------------------------------------------------------------------
 
     def verify(self) -> list[Finding]:
         """Return what is not as it should be: nothing, in a library that is whole. Reads all that is kept.
@@ -443,9 +431,13 @@ class Library:
         with self._store.read() as connection:
             found = [*verify.rows(connection), *verify.files(connection, self._originals)]
             numbers = catalog.base_ids(connection) if self.ready else []
-        lost = [self._shelf.compare(number) for number in numbers]
+        lost = [self._mirror.compare(number) for number in numbers]
         return [*found, *(Finding(text) for text in lost if text)]
+
+    def _refuse_until_ready(self) -> None:
+        if not self.ready:
+            raise EmbedderNotReady(self.state)
 
     def _base(self, name: str) -> int:
         with self._store.read() as connection:
-            return catalog.base_id(connection, names.same(name))
+            return catalog.base_id(connection, name)

@@ -9,17 +9,17 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knowledge import backup, catalog, names, vector_rows
+from knowledge import catalog, data_folder, names, restore, vector_rows
 from knowledge.base import BaseInfo, Document, Job, KnowledgeError, StoreInUse
 from knowledge.embedders import At, Embedders, for_a_question
 from knowledge.index import Indexes
+from knowledge.jobs import Jobs
 from knowledge.lock import FolderLock
-from knowledge.originals import Originals
+from knowledge.mirror import Mirror
 from knowledge.ranking import Mode
 from knowledge.reranker import Reranker
 from knowledge.search import Found
 from knowledge.searches import Searches
-from knowledge.shelf import Shelf
 from knowledge.store import Store
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ def _ignore(what: str, part: float | None) -> None:
     """Nobody watches."""
 
 
-def _no_fault(point: str) -> None:
-    """Nothing is changed, so nothing is tested by stopping."""
-
-
 class ReadOnly:
     """What is kept in `folder`, the absolute `settings.data_dir`; open, then ask, then close, from one thread."""
 
@@ -43,10 +39,10 @@ class ReadOnly:
         self._settings = settings
         self._folder = folder
         self._embedder_at = embedder_at
-        self._lock = FolderLock(folder / backup.LOCK)
-        self._store = Store(folder / backup.DATABASE)
+        self._lock = FolderLock(folder / data_folder.LOCK)
+        self._store = Store(folder / data_folder.DATABASE)
         self._indexes = Indexes()
-        self._shelf = Shelf(self._store, self._indexes, Originals(folder / backup.ORIGINALS, 0, _no_fault), _no_fault)
+        self._mirror = Mirror(self._store, self._indexes)
         self._ours = False
 
     def open(self) -> None:
@@ -60,11 +56,11 @@ class ReadOnly:
             self._lock.acquire()
             self._ours = True
         except StoreInUse:
-            if (self._folder / backup.WHOLE).is_dir():
+            if (self._folder / data_folder.RESTORED).is_dir():
                 raise
         try:
             if self._ours:
-                backup.finish(self._folder)
+                restore.finish(self._folder)
             if not self._store.path.is_file():
                 raise self._nothing()
             self._store.open(update=self._ours)
@@ -88,13 +84,13 @@ class ReadOnly:
     def documents(self, base: str) -> list[Document]:
         """Return the documents of a base by name; raises `UnknownBase`."""
         with self._store.read() as connection:
-            return catalog.documents(connection, catalog.base_id(connection, names.same(base)))
+            return catalog.documents(connection, catalog.base_id(connection, base))
 
     def jobs(self, base: str) -> list[Job]:
         """Return the unfinished jobs of a base and the latest finished ones, as they are stored; raises `UnknownBase`."""
         with self._store.read() as connection:
-            number = catalog.base_id(connection, names.same(base))
-        return self._shelf.jobs.of(number)
+            number = catalog.base_id(connection, base)
+        return Jobs(self._store).of(number)
 
     def find(self, base: str, query: str, top_k: int, mode: Mode = "hybrid") -> Found:
         """Return what `Library.find` finds, and raise what it raises; reads the models and the base first."""
@@ -115,10 +111,10 @@ class ReadOnly:
             made = [one for one in vector_rows.bases(connection) if one.base_id == number]
         embedders.take_up(made, _ignore)
         if self._ours:
-            self._shelf.fill_terms(lambda part: None)
+            self._mirror.fill_terms(lambda part: None)
         try:
-            self._shelf.rebuild(number)
+            self._mirror.rebuild(number)
             if self._ours:
-                self._shelf.keep_index(number)
+                self._mirror.keep(number)
         except (KnowledgeError, ValueError):  # its rows are damaged, which the search says, or the disk is full
             log.exception("the index of a knowledge base could not be read or kept")

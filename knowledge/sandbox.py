@@ -6,9 +6,7 @@ knows no format, and not where children come from.
 """
 
 import contextlib
-import os
 import re
-import selectors
 import signal
 import threading
 import time
@@ -153,28 +151,17 @@ class _Memory:
 
 def _lines(child: Child, limits: Limits, cancelled: threading.Event, memory: _Memory) -> Iterator[bytes]:
     """Yield the child's lines until its pipe closes; raises when its time, output or patience are over."""
-    deadline, size, rest = time.monotonic() + limits.seconds, 0, bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(child.output, selectors.EVENT_READ)
-        while True:
-            if cancelled.is_set():
-                raise Cancelled
-            if time.monotonic() > deadline:
-                raise _timed_out(limits.seconds, limits.setting)
-            memory.look()
-            if not selector.select(TICK):
-                continue
-            data = os.read(child.output, 1 << 16)
-            if not data:
-                return
-            size += len(data)
-            if size > OUTPUT_LIMIT:
-                raise UnreadableFile("too_large", f"its text is larger than {OUTPUT_LIMIT >> 20} MiB")
-            rest += data
-            if b"\n" in data:
-                *lines, tail = bytes(rest).split(b"\n")
-                rest = bytearray(tail)
-                yield from lines
+    deadline = time.monotonic() + limits.seconds
+    while not child.output.ended:
+        if cancelled.is_set():
+            raise Cancelled
+        if time.monotonic() > deadline:
+            raise _timed_out(limits.seconds, limits.setting)
+        memory.look()
+        lines = child.output.read(TICK)
+        if child.output.size > OUTPUT_LIMIT:
+            raise UnreadableFile("too_large", f"its text is larger than {OUTPUT_LIMIT >> 20} MiB")
+        yield from lines
 
 
 def _timed_out(seconds: int, setting: str) -> UnreadableFile:

@@ -6,8 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.settings import Settings
-
-MIB = 1024 * 1024
+from knowledge.file_base import Cut
 
 Engine = Literal["auto", "torch", "openvino"]
 """What computes an embedding model."""
@@ -55,3 +54,8 @@ class KnowledgeSettings(Settings):
         if self.chunk_overlap * 2 > self.chunk_tokens:
             raise ValueError(f"--chunk-overlap {self.chunk_overlap} is more than half of --chunk-tokens {self.chunk_tokens}")
         return self
+
+    @property
+    def cut(self) -> Cut:
+        """How documents are cut that ask for nothing else."""
+        return Cut(self.chunk_tokens, self.chunk_overlap)

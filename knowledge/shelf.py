@@ -11,19 +11,17 @@ It does not know how a file becomes chunks, nor who asks.
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from knowledge import catalog, entry_rows, file_rows, jobs, term_rows, vector_rows
-from knowledge.backup import INDEXES
+from knowledge import catalog, chunk_rows, entry_rows, file_rows, jobs, term_rows, vector_rows
 from knowledge.base import Job, KnowledgeError, UnknownDocument
 from knowledge.catalog import Change, NewDocument
 from knowledge.file_base import Cut, File
-from knowledge.index import Indexes
-from knowledge.index_cache import IndexCache
 from knowledge.jobs import Jobs
+from knowledge.mirror import Mirror
 from knowledge.originals import Originals, Received
 from knowledge.store import Store
 
@@ -31,8 +29,6 @@ log = logging.getLogger(__name__)
 
 PURPOSE = "assistants"
 """What files are for that were put into a base directly; OpenAI's word."""
-
-ADVICE = "the server makes it again at its next start, from the database, if the folder indexes is removed from its data folder"
 
 NO_VECTORS = np.empty((0, 0), dtype=np.float16)
 
@@ -44,11 +40,10 @@ class Withdrawn(Exception):
 class Shelf:
     """Store, index and originals, changed together; `fault` is told each step's name, for tests that stop there."""
 
-    def __init__(self, store: Store, indexes: Indexes, originals: Originals, fault: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, mirror: Mirror, originals: Originals, fault: Callable[[str], None]) -> None:
         self.jobs = Jobs(store)
-        self._cache = IndexCache(store.path.parent / INDEXES)
         self._store = store
-        self._indexes = indexes
+        self._mirror = mirror
         self._originals = originals
         self._fault = fault
         # Between the look whether anybody refers to some bytes and their removal, nobody may begin to.
@@ -60,16 +55,6 @@ class Shelf:
             self._originals.clean()
             self._remove_unused(self._originals.kept())
 
-    def rebuild(self, base_id: int) -> None:
-        """Fill the index of a base from the database."""
-        index = self._indexes.of(base_id)
-        with index.lock, self._store.read() as connection:
-            made_by = catalog.made_by(connection, base_id)
-            if made_by is None:
-                index.rebuild(())
-            else:
-                self._cache.fill(index, connection, base_id, made_by)
-
     def switch(self, base_id: int, embedder: str, path: str | None) -> bool:
         """Let the vectors of another model count that were made beside the present ones; False when some are missing.
 
@@ -80,57 +65,19 @@ class Shelf:
                 if not vector_rows.switch(connection, base_id, embedder, path):
                     return False
                 self._fault("switch_rows")
-                held.enter_context(self._indexes.of(base_id).lock)
+                held.enter_context(self._mirror.of(base_id).lock)
             self._fault("switch_commit")
-            self._cache.drop(base_id)
-            self.rebuild(base_id)
+            self._mirror.drop_file(base_id)
+            self._mirror.rebuild(base_id)
         self._fault("switch_index")
         return True
 
-    def compare(self, base_id: int) -> str:
-        """Return in what the index of a base differs from the database, by vectors and by words; "" when in nothing."""
-        index = self._indexes.of(base_id)
-        with index.lock, self._store.read() as connection:
-            stored, worded = catalog.chunk_ids(connection, base_id), term_rows.chunk_ids(connection, base_id)
-            held, by_word = index.ids(), index.word_ids()
-        said = [
-            f"{what} lacks {len(wanted - there)} passages and has {len(there - wanted)} too many"
-            for what, wanted, there in (("the index", stored, held), ("the word index", worded, by_word))
-            if wanted != there
-        ]
-        return f"of knowledge base {base_id} {' and '.join(said)}: {ADVICE}" if said else ""
+    def receive(self, base_id: int, name: str, parts: Iterable[bytes], limit: int, cut: Cut) -> Job:
+        """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already.
 
-    def keep_indexes(self) -> None:
-        """Write the files of large indexes that changed much, so that the next start is fast."""
-        with self._store.read() as connection:
-            numbers = catalog.base_ids(connection)
-        for number in numbers:
-            self.keep_index(number)
-
-    def keep_index(self, base_id: int) -> None:
-        """Write the file of one index, as `keep_indexes`."""
-        index = self._indexes.of(base_id)
-        with index.lock, self._store.read() as connection:
-            embedder = catalog.made_by(connection, base_id)
-            if embedder is not None and index.words == index.size:  # else the next start reads the database, and is right
-                self._cache.keep(index, connection, base_id, embedder)
-
-    def fill_terms(self, report: Callable[[float], None]) -> None:
-        """Make the terms of chunks that an older version stored without, or others; `report` hears the part done in [0, 1]."""
-        with self._store.read() as connection:
-            total = term_rows.missing(connection)
-        done, last = 0, 0
-        while done < total:
-            report(done / total)
-            with self._store.write() as connection:
-                some = term_rows.fill(connection, last)
-            if not some:
-                break
-            done, last = done + len(some), some[-1]
-
-    def receive(self, base_id: int, name: str, received: Received, cut: Cut) -> Job:
-        """Take in an uploaded file as a waiting job, or as a skipped one when the base holds just that already."""
-        with self._bytes:
+        Raises `TooLarge` beyond `limit` bytes, and `StorageFull`.
+        """
+        with self._received(parts, limit) as received, self._bytes:
             with self._store.read() as connection:
                 found = catalog.find(connection, base_id, name)
             # While another file of this name waits, what the base holds now is not what this one will meet.
@@ -146,9 +93,9 @@ class Shelf:
         self._fault("row_received")
         return job
 
-    def keep(self, name: str, received: Received, purpose: str) -> File:
-        """Keep an uploaded file that is in no base yet; when this returns it survives a power cut."""
-        with self._bytes:
+    def keep(self, name: str, parts: Iterable[bytes], limit: int, purpose: str) -> File:
+        """Keep an uploaded file that is in no base yet; when this returns it survives a power cut. Raises as `receive`."""
+        with self._received(parts, limit) as received, self._bytes:
             self._originals.keep(received)
             with self._store.write() as connection:
                 number = file_rows.add_file(connection, name, received.sha256, received.size, purpose, uploaded=True)
@@ -156,9 +103,19 @@ class Shelf:
         self._fault("row_kept")
         return kept
 
+    @contextmanager
+    def _received(self, parts: Iterable[bytes], limit: int) -> Iterator[Received]:
+        """Give the uploaded bytes in their temporary file, and forget them where they are not kept after all."""
+        received = self._originals.receive(parts, limit)
+        try:
+            yield received
+        except BaseException:
+            self._originals.drop(received)
+            raise
+
     def put(self, new: NewDocument, ready: Job) -> None:
         """Store a document and end its job in one transaction; raises `Withdrawn` or `EmbedderMismatch`."""
-        index = self._indexes.of(new.base_id)
+        index = self._mirror.of(new.base_id)
         self._fault("tx_begin")
         with ExitStack() as held:
             with self._store.write() as connection:
@@ -172,25 +129,25 @@ class Shelf:
             try:
                 index.swap(change.gone, change.came, new.vectors, new.terms)
             except Exception:  # stored is stored: an index that could not follow (memory, FAISS) is made again
-                self.rebuild(new.base_id)
+                self._mirror.rebuild(new.base_id)
             self._fault("index_add")
         self._forget(change.hashes)
 
     def switch_passages(self, base_id: int, name: str, chunks: Sequence[int], off: bool) -> None:
         """Switch passages of a document off, so that no search finds them, or on again; raises `UnknownDocument`."""
-        index = self._indexes.of(base_id)
+        index = self._mirror.of(base_id)
         with ExitStack() as held:
             with self._store.write() as connection:
-                changed = catalog.switch(connection, catalog.get(connection, base_id, name).id, chunks, off)
+                changed = chunk_rows.switch(connection, catalog.get(connection, base_id, name).id, chunks, off)
                 gone, came = (changed, ()) if off else ((), changed)
-                vectors, packed = catalog.vectors_from(connection, came), term_rows.of_chunks(connection, came)
+                vectors, packed = chunk_rows.vectors_from(connection, came), term_rows.of_chunks(connection, came)
                 self._fault("off_rows")
                 held.enter_context(index.lock)
             self._fault("off_commit")
             try:
                 index.swap(gone, came, vectors, packed)
             except Exception:  # as in `put`
-                self.rebuild(base_id)
+                self._mirror.rebuild(base_id)
             self._fault("off_index")
 
     def remove(self, base_id: int, name: str) -> set[int]:
@@ -198,7 +155,7 @@ class Shelf:
 
         Raises `UnknownDocument` when there is neither.
         """
-        index = self._indexes.of(base_id)
+        index = self._mirror.of(base_id)
         with ExitStack() as held:
             with self._store.write() as connection:
                 forgotten = jobs.forget(connection, base_id, name)
@@ -234,16 +191,16 @@ class Shelf:
                     file_rows.drop_file(connection, file_id)
                 self._fault("take_rows")
                 for base_id in gone:
-                    held.enter_context(self._indexes.of(base_id).lock)
+                    held.enter_context(self._mirror.of(base_id).lock)
             self._fault("take_commit")
             for base_id, change in gone.items():
-                self._indexes.of(base_id).swap(change.gone, (), NO_VECTORS)
+                self._mirror.of(base_id).swap(change.gone, (), NO_VECTORS)
         self._forget([sha256])
         return forgotten
 
     def clear(self, base_id: int, keep: bool) -> None:
         """Remove all that is in a base, and the base itself unless `keep`."""
-        index = self._indexes.of(base_id)
+        index = self._mirror.of(base_id)
         with ExitStack() as held:
             with self._store.write() as connection:
                 change = catalog.clear(connection, base_id, keep)
@@ -252,8 +209,8 @@ class Shelf:
             self._fault("clear_commit")
             index.rebuild(())
         if not keep:
-            self._indexes.drop(base_id)
-        self._cache.drop(base_id)
+            self._mirror.drop(base_id)
+        self._mirror.drop_file(base_id)
         self._forget(change.hashes)
 
     def dismiss(self, base_id: int) -> None:

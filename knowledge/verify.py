@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from knowledge.data_folder import DATABASE, originals
 from knowledge.originals import Originals
 from knowledge.store import VERSION
 
@@ -55,11 +56,12 @@ class Finding:
     harmless: bool = False
 
 
-def folder(database: Path, originals: Originals) -> list[Finding]:
-    """Return what is not as it should be with a database file and the originals beside it."""
+def findings(folder: Path) -> list[Finding]:
+    """Return what is not as it should be with a data folder, or a backup, that is not changing."""
+    database = folder / DATABASE
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return [*rows(connection), *files(connection, originals)]
+            return [*rows(connection), *files(connection, originals(folder))]
     except sqlite3.Error as error:
         return [Finding(f"{database} cannot be read: {error}")]
 

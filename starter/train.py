@@ -20,9 +20,9 @@ from torch.nn import functional
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from starter import material
-from starter.beginning import CIRCUIT_HEADS
 from starter.beginning import model as beginning
 from starter.examples import Material, Segments, conversations
+from starter.heads import CIRCUIT_HEADS
 from starter.tokenizer import CONTEXT
 
 LONGEST = 1536

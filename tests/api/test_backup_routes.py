@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from knowledge import backup
+from knowledge import backup, restore, verify
 from knowledge.library import Library
 from tests.api.live import Live
 from tests.assistant.conftest import until
@@ -38,8 +38,8 @@ async def test_a_backup_is_made_fetched_and_restored(server: Live, tmp_path: Pat
     assert len(fetched.content) == int(fetched.headers["content-length"])
     with tarfile.open(fileobj=io.BytesIO(fetched.content)) as archive:
         archive.extractall(tmp_path / "fetched", filter="data")
-    assert not [finding for finding in backup.findings(tmp_path / "fetched" / one["id"]) if not finding.harmless]
-    backup.restore(tmp_path / "fetched" / one["id"], tmp_path / "restored")
+    assert not [finding for finding in verify.findings(tmp_path / "fetched" / one["id"]) if not finding.harmless]
+    restore.put(tmp_path / "fetched" / one["id"], tmp_path / "restored")
     library = Library(settings(tmp_path / "restored"), read=read_text, embedder=StubEmbedder(max_tokens=8))
     library.open()
     library.load(lambda what, part: None)
@@ -58,14 +58,14 @@ async def test_a_backup_is_deleted(server: Live) -> None:
 async def test_one_at_a_time_and_it_says_how_far_it_is(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     server.fill()
     going, go = threading.Event(), threading.Event()
-    copy = backup._copy_evaluation
+    copy = backup.copy_evaluation
 
     def slow(source: Path, target: Path) -> None:
         going.set()
         assert go.wait(60)
         copy(source, target)
 
-    monkeypatch.setattr(backup, "_copy_evaluation", slow)
+    monkeypatch.setattr(backup, "copy_evaluation", slow)
     name = (await server.client.post(PATH)).json()["id"]
     await until(going.is_set)
     now = (await server.client.get(f"{PATH}/{name}")).json()

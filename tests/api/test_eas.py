@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from api.eas_export import mount, secrets, service
 from api.settings import ServerSettings, read
-from configs.settings import ENVIRONMENT_PREFIX, LONG_DASHES, SettingsError
+from configs.command_line import LONG_DASHES
+from configs.settings import ENVIRONMENT_PREFIX, SettingsError
 from tests.server_process import API, serving
 
 SECRET = "sesame-4711"

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from api.settings import ROOT, ServerSettings, read
-from configs.settings import ENVIRONMENT_PREFIX, SettingsError, parser, write_default
+from configs.command_line import parser
+from configs.settings import ENVIRONMENT_PREFIX, SettingsError
+from configs.settings_file import write_default
 from generation.settings import BACKENDS
 
 DEFAULT = ROOT / "configs" / "default.yaml"

@@ -8,11 +8,12 @@ import pytest
 
 from knowledge.base import Job
 from knowledge.embeddings import Embedder
+from knowledge.evaluation import evaluate
 from knowledge.index import LARGE
-from knowledge.ingest import Read
 from knowledge.library import Library
+from knowledge.pipeline import Read
 from knowledge.sandbox import Sandbox
-from tests.knowledge.stubs import StubEmbedder, read_text, settings
+from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 
 Make = Callable[..., Library]
 
@@ -81,3 +82,19 @@ def reach(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         if time.monotonic() > until:
             raise TimeoutError
         time.sleep(0.002)
+
+
+def fill(library: Library, *names: str) -> None:
+    for name in names:
+        library.add("default", name, story(name[:3], 4))
+    assert {job.stage for job in finish(library)} <= {"ready", "skipped"}
+
+
+def ask(library: Library, question: str, runs: int = 1) -> None:
+    """Keep a test question and some runs of all."""
+    token = library.card("default").id
+    library.question_files.add(token, [{"question": question, "file": "one.txt"}])
+    for _ in range(runs):
+        questions = library.question_files.questions(token)
+        found = evaluate(questions, lambda one, mode: library.search("default", one.text, 10, mode=mode), ("lexical",))
+        library.question_files.keep(token, found, library.bases()[0], library.embedder_name)

@@ -1,23 +1,19 @@
 """A copy of all that is kept, made while it is used, and the way back: whole or not at all."""
 
-import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from knowledge import backup, index_cache, schema, store
-from knowledge.base import KnowledgeError, StoreInUse, UnknownDocument
-from knowledge.evaluation import evaluate
+from knowledge import backup, index_cache, restore
+from knowledge.base import KnowledgeError, UnknownDocument
 from knowledge.library import Library
 from tests.knowledge.checks import check, check_open
-from tests.knowledge.conftest import Make, finish, reach
+from tests.knowledge.conftest import Make, ask, fill, finish, reach
 from tests.knowledge.stubs import StubEmbedder, read_text, settings, story
 
 
@@ -26,12 +22,6 @@ def opened(folder: Path) -> Library:
     library.open()
     library.load(lambda what, part: None)
     return library
-
-
-def fill(library: Library, *names: str) -> None:
-    for name in names:
-        library.add("default", name, story(name[:3], 4))
-    assert {job.stage for job in finish(library)} <= {"ready", "skipped"}
 
 
 def test_there_and_back(make: Make, tmp_path: Path) -> None:
@@ -43,7 +33,7 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["evaluation", "knowledge.db", "originals"]
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "copy").rglob("*")} == {0}
     check(tmp_path / "copy")
-    assert backup.restore(tmp_path / "copy", tmp_path / "other") is None
+    assert restore.put(tmp_path / "copy", tmp_path / "other") is None
     other = opened(tmp_path / "other")
     assert [document.name for document in other.documents("default")] == ["one.txt", "two.txt"]
     assert other.search("default", "two part1", 1)[0].source.name == "two.txt"
@@ -52,31 +42,6 @@ def test_there_and_back(make: Make, tmp_path: Path) -> None:
     assert other.verify() == []
     other.close()
     check(tmp_path / "other")
-
-
-def test_what_was_there_before_is_kept(make: Make, tmp_path: Path) -> None:
-    library = make()
-    fill(library, "one.txt")
-    backup.write(tmp_path / "data", tmp_path / "copy")
-    library.remove("default", "one.txt")
-    fill(library, "two.txt")
-    with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):
-        backup.restore(tmp_path / "copy", tmp_path / "data")
-    library.close()
-    before = backup.restore(tmp_path / "copy", tmp_path / "data")
-    assert before is not None
-    check(before)
-    assert [document.name for document in make().documents("default")] == ["one.txt"]
-
-
-def ask(library: Library, question: str, runs: int = 1) -> None:
-    """Keep a test question and some runs of all."""
-    token = library.card("default").id
-    library.question_files.add(token, [{"question": question, "file": "one.txt"}])
-    for _ in range(runs):
-        questions = library.question_files.questions(token)
-        found = evaluate(questions, lambda one, mode: library.search("default", one.text, 10, mode=mode), ("lexical",))
-        library.question_files.keep(token, found, library.bases()[0], library.embedder_name)
 
 
 def test_test_questions_and_their_runs_go_there_and_back(make: Make, tmp_path: Path) -> None:
@@ -95,7 +60,7 @@ def test_test_questions_and_their_runs_go_there_and_back(make: Make, tmp_path: P
     assert made.size == sum(path.stat().st_size for path in (tmp_path / "copy").rglob("*") if path.is_file())
     ask(library, "one part2?")
     library.close()
-    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    before = restore.put(tmp_path / "copy", tmp_path / "data")
     assert before is not None and len(list(before.glob("evaluation/*/runs/*.json"))) == 3
     again = make()
     assert again.question_files.rows(token) == kept and again.question_files.runs(token) == runs and len(runs) == 2
@@ -108,7 +73,7 @@ def test_a_backup_without_test_questions_leaves_none_of_the_others(make: Make, t
     ask(library, "one part1?")
     token = library.card("default").id
     library.close()
-    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    before = restore.put(tmp_path / "copy", tmp_path / "data")
     assert before is not None and (before / "evaluation" / token / "questions.jsonl").is_file()
     assert make().question_files.rows(token) == []
 
@@ -130,7 +95,7 @@ def test_test_questions_that_change_and_go_meanwhile(make: Make, tmp_path: Path)
     made = 0
     while not ended.is_set():
         backup.write(tmp_path / "data", tmp_path / f"copy{made}")
-        backup.restore(tmp_path / f"copy{made}", tmp_path / f"other{made}")
+        restore.put(tmp_path / f"copy{made}", tmp_path / f"other{made}")
         copied = Library(settings(tmp_path / f"other{made}")).question_files
         copied.rows(token)  # a torn file would be an error
         assert len(copied.runs(token)) == len(list((tmp_path / f"other{made}").rglob("runs/*.json")))
@@ -152,7 +117,7 @@ def test_indexes_are_not_copied_and_those_of_the_database_that_goes_go(
     assert not (tmp_path / "copy/indexes").exists()
     fill(library, "two.txt")
     library.close()
-    before = backup.restore(tmp_path / "copy", tmp_path / "data")
+    before = restore.put(tmp_path / "copy", tmp_path / "data")
     assert before is not None and not (before / "indexes").exists()
     assert not (tmp_path / "data/indexes").exists()
     check_open(make())
@@ -182,7 +147,7 @@ def test_while_documents_come_and_go(make: Make, tmp_path: Path) -> None:
     assert made > 1
     for number in range(made):
         other = tmp_path / f"other{number}"
-        backup.restore(tmp_path / f"copy{number}", other)
+        restore.put(tmp_path / f"copy{number}", other)
         restored = opened(other)
         finish(restored)
         assert "kept.txt" in {document.name for document in restored.documents("default")}
@@ -204,7 +169,7 @@ def test_one_that_is_begun_lies_in_the_data_folder_by_date_and_time(make: Make, 
     assert {path.name for path in other.iterdir()} == {path.name for path in first.iterdir()}
     library.remove("default", "one.txt")
     library.close()
-    backup.restore(first, tmp_path / "data")
+    restore.put(first, tmp_path / "data")
     assert [document.name for document in make().documents("default")] == ["one.txt"] and first.is_dir()
 
 
@@ -233,139 +198,12 @@ def test_a_backup_is_a_new_folder_and_says_what_is_missing(make: Make, tmp_path:
     assert not list(tmp_path.glob("second*"))
 
 
-def broken_original(copy: Path) -> None:
-    next(path for path in (copy / "originals").rglob("*") if path.is_file() and path.stat().st_size > 50).write_bytes(b"x")
-
-
-def missing_original(copy: Path) -> None:
-    next(path for path in (copy / "originals").rglob("*") if path.is_file()).unlink()
-
-
-def broken_page(copy: Path) -> None:
-    with (copy / "knowledge.db").open("r+b") as file:
-        file.seek(3 * 4096)
-        file.write(b"\xff" * 4096 * 3)
-
-
-def missing_passage(copy: Path) -> None:
-    with closing(sqlite3.connect(copy / "knowledge.db")) as connection:
-        connection.execute("DELETE FROM chunks WHERE id = 1")
-        connection.commit()
-
-
-def no_database(copy: Path) -> None:
-    (copy / "knowledge.db").unlink()
-
-
-def newer(copy: Path) -> None:
-    with closing(sqlite3.connect(copy / "knowledge.db")) as connection:
-        connection.execute(f"PRAGMA user_version={store.VERSION + 1}")
-
-
-@pytest.mark.parametrize("harm", [broken_original, missing_original, broken_page, missing_passage, no_database, newer])
-def test_one_that_is_not_whole_changes_nothing(make: Make, tmp_path: Path, harm: object) -> None:
-    library = make()
-    fill(library, "one.txt", "two.txt")
-    shutil.copytree(
-        backup.write(tmp_path / "data", tmp_path / "linked").path, tmp_path / "copy"
-    )  # its originals are the library's own
-    library.close()
-    harm(tmp_path / "copy")  # type: ignore[operator]
-    before = {path.relative_to(tmp_path) for path in (tmp_path / "data").rglob("*")}
-    with pytest.raises(KnowledgeError, match=r"not whole|no backup"):
-        backup.restore(tmp_path / "copy", tmp_path / "data")
-    assert {path.relative_to(tmp_path) for path in (tmp_path / "data").rglob("*")} == before
-    assert len(make().documents("default")) == 2
-
-
-def test_a_crash_between_any_two_renames_is_ended_by_the_next_start(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    library = make()
-    fill(library, "old.txt")
-    ask(library, "old?")
-    token = library.card("default").id
-    backup.write(tmp_path / "data", tmp_path / "copy")
-    library.remove("default", "old.txt")
-    fill(library, "new.txt")
-    ask(library, "new?")
-    library.close()
-    (tmp_path / "data/indexes").mkdir(exist_ok=True)
-    (tmp_path / "data/indexes/1.index").write_bytes(b"of the database that goes")
-    shutil.copytree(tmp_path / "data", tmp_path / "start")
-    rename, left = os.rename, [0]
-
-    class Cut(BaseException):
-        pass
-
-    def counted(*paths: str) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Cut
-        rename(*paths)
-
-    ends = []
-    for renames in range(14):
-        shutil.rmtree(tmp_path / "data")
-        shutil.copytree(tmp_path / "start", tmp_path / "data")
-        left[0] = renames
-        with monkeypatch.context() as patched, suppress(Cut):
-            patched.setattr(os, "rename", counted)
-            backup.restore(tmp_path / "copy", tmp_path / "data")
-            ends.append(renames)
-        again = make()
-        finish(again)
-        names = [document.name for document in again.documents("default")]
-        assert names == (["old.txt"] if renames else ["new.txt"])
-        asked = [row["question"] for row in again.question_files.rows(token)]
-        assert asked == (["old?"] if renames else ["old?", "new?"])
-        assert (tmp_path / "data/indexes").exists() == (not renames)
-        assert not list((tmp_path / "data").glob("restore*"))
-        check_open(again)
-        again.close()
-        check(tmp_path / "data")
-    assert 5 < ends[0] < 12
-
-
-def test_an_older_schema_is_copied_before_it_is_brought_up_to_date(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    with closing(sqlite3.connect(folder / "knowledge.db")) as connection:
-        connection.executescript(schema.FIRST + "PRAGMA user_version=1; INSERT INTO bases (name, folded) VALUES ('a', 'a');")
-    library = make()
-    assert {base.name for base in library.bases()} == {"a", "default"}
-    kept = folder / "knowledge.db.schema-1"
-    with closing(sqlite3.connect(kept)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
-        assert connection.execute("SELECT name FROM bases").fetchall() == [("a",)]
-    assert kept.stat().st_mode & 0o077 == 0
-    written = kept.stat().st_mtime_ns
-    library.close()
-    make()
-    assert kept.stat().st_mtime_ns == written
-
-
-def test_without_room_for_the_copy_the_older_file_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "knowledge.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(schema.FIRST + "PRAGMA user_version=1;")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(KnowledgeError, match="is full"):
-        store.Store(path).open()
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
-
-
 def test_a_document_that_is_gone_meanwhile_is_unknown_and_not_half_there(make: Make, tmp_path: Path) -> None:
     library = make()
     fill(library, "one.txt")
     library.remove("default", "one.txt")
     backup.write(tmp_path / "data", tmp_path / "copy")
-    backup.restore(tmp_path / "copy", tmp_path / "other")
+    restore.put(tmp_path / "copy", tmp_path / "other")
     other = opened(tmp_path / "other")
     with pytest.raises(UnknownDocument):
         other.original("default", "one.txt")

@@ -1,7 +1,10 @@
 """Large pages: asked for where they are worth it, and what is in the memory stays."""
 
+import ctypes
+import mmap
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,9 +41,16 @@ def test_large_memory_gets_the_advice_and_keeps_what_is_in_it() -> None:
     assert (memory == before).all()
 
 
-def test_what_is_small_or_nothing_is_left_alone() -> None:
+def test_what_is_small_or_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[int] = []
+    libc = SimpleNamespace(madvise=lambda first, size, advice: asked_for.append(size.value))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: libc)
+    monkeypatch.setattr(sys, "platform", "linux")
     huge_pages.advise(0, 0)
     huge_pages.advise(1, huge_pages.SMALLEST - 1)
+    assert asked_for == []
+    huge_pages.advise(1, huge_pages.SMALLEST)
+    assert set(asked_for) == {huge_pages.SMALLEST - mmap.PAGESIZE}
 
 
 @asked

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knowledge import catalog, index_cache, index_file
+from knowledge import chunk_rows, index_cache, index_file
 from knowledge.base import Passage
 from knowledge.library import Library
 from tests.knowledge.conftest import Make, finish
@@ -24,13 +24,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def read_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows with each reading of all vectors of a base."""
     read: list[int] = []
-    whole = catalog.vectors
+    whole = chunk_rows.vectors
 
     def counted(connection: sqlite3.Connection, number: int) -> object:
         read.append(number)
         return whole(connection, number)
 
-    monkeypatch.setattr(catalog, "vectors", counted)
+    monkeypatch.setattr(chunk_rows, "vectors", counted)
     return read
 
 

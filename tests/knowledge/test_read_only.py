@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from knowledge import backup, index_cache
-from knowledge.backup import WHOLE
 from knowledge.base import EmbedderNotReady, EmptyBase, KnowledgeError, StoreInUse, UnknownBase
+from knowledge.data_folder import RESTORED
 from knowledge.embeddings import Vectors
 from knowledge.library import Library
 from knowledge.lock import FolderLock
@@ -155,7 +155,7 @@ def test_a_restore_on_its_way_is_waited_for_and_one_cut_off_is_ended(make: Make,
     fill(library, "apple")
     backup.write(tmp_path / "data", tmp_path / "copy")
     library.close()
-    (tmp_path / "copy").rename(folder / WHOLE)
+    (tmp_path / "copy").rename(folder / RESTORED)
     lock = FolderLock(folder / "knowledge.lock")
     lock.acquire()
     with pytest.raises(StoreInUse), reading(folder):
@@ -163,7 +163,7 @@ def test_a_restore_on_its_way_is_waited_for_and_one_cut_off_is_ended(make: Make,
     lock.release()
     with reading(folder) as opened:
         assert opened.find("default", "apple", 1).passages
-    assert not (folder / WHOLE).exists()
+    assert not (folder / RESTORED).exists()
 
 
 def test_an_older_version_beside_it_is_left_alone(make: Make, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The database file: opened, refused, full, damaged, shared by threads."""
 
+import os
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from knowledge import schema
 from knowledge.base import KnowledgeError, StorageFull
 from knowledge.store import VERSION, Store
+from tests.knowledge.conftest import Make
 
 
 @pytest.fixture
@@ -154,3 +158,36 @@ def test_ids_are_not_used_again(path: Path) -> None:
             connection.execute("DELETE FROM bases")
     assert len(set(numbers)) == 3
     store.close()
+
+
+def test_an_older_schema_is_copied_before_it_is_brought_up_to_date(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "knowledge.db")) as connection:
+        connection.executescript(schema.FIRST + "PRAGMA user_version=1; INSERT INTO bases (name, folded) VALUES ('a', 'a');")
+    library = make()
+    assert {base.name for base in library.bases()} == {"a", "default"}
+    kept = folder / "knowledge.db.schema-1"
+    with closing(sqlite3.connect(kept)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT name FROM bases").fetchall() == [("a",)]
+    assert kept.stat().st_mode & 0o077 == 0
+    written = kept.stat().st_mtime_ns
+    library.close()
+    make()
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_without_room_for_the_copy_the_older_file_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "knowledge.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema.FIRST + "PRAGMA user_version=1;")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KnowledgeError, match="is full"):
+        Store(path).open()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.whole import read
-from knowledge import backup, index_cache
+from knowledge import backup, index_cache, restore
 from knowledge.base import Passage, UnknownDocument
 from knowledge.langchain_adapter import LibraryRetriever
 from knowledge.langchain_store import LibraryVectorStore
@@ -133,7 +133,7 @@ def test_it_stays_off_over_restarts_and_backups_until_the_document_is_replaced(m
     assert switched(second) == [] and second.documents("default")[0].switched_off == 0
     whole(second)
     second.close()
-    backup.restore(tmp_path / "copy", tmp_path / "data")
+    restore.put(tmp_path / "copy", tmp_path / "data")
     third = make()
     assert switched(third) == off and not found(third, passages[1])
     whole(third)

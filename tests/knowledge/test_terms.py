@@ -1,5 +1,7 @@
 """Terms: words, names and characters of any script, and the bytes they are kept in."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,7 +67,10 @@ def test_a_word_said_very_often_is_counted_as_often_as_a_byte_holds() -> None:
 
 @given(st.text())
 def test_any_text_has_terms_that_can_be_packed(text: str) -> None:
-    terms.pack(terms.of_passage(text, (text,), text))
+    found = terms.of_passage(text, (text,), text)
+    rows, keys, counts = terms.unpack([terms.pack(found)])
+    assert len(keys) == len(set(found)) and set(rows.tolist()) <= {0}
+    assert sorted(counts.tolist()) == sorted(min(count, terms.MOST) for count in Counter(found).values())
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from knowledge import backup, terms
+from knowledge import terms, verify
 from knowledge.library import Library
-from knowledge.shelf import ADVICE, NO_VECTORS
+from knowledge.mirror import ADVICE
+from knowledge.shelf import NO_VECTORS
 from tests.knowledge.conftest import Make, finish
 from tests.knowledge.stubs import story
 
@@ -43,7 +44,7 @@ def bend(library: Library) -> None:
 def test_a_whole_one_open_and_closed(filled: Library, tmp_path: Path) -> None:
     assert filled.verify() == []
     filled.close()
-    assert backup.findings(tmp_path / "data") == []
+    assert verify.findings(tmp_path / "data") == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_is_wrong_is_named(filled: Library, tmp_path: Path, change: Callabl
     said = "\n".join(finding.text for finding in filled.verify() if not finding.harmless)
     assert re.search(text, said), said
     filled.close()
-    assert [finding for finding in backup.findings(tmp_path / "data") if not finding.harmless]
+    assert [finding for finding in verify.findings(tmp_path / "data") if not finding.harmless]
 
 
 def test_an_index_that_differs_is_named(filled: Library) -> None:
@@ -106,7 +107,7 @@ def test_what_a_killed_process_leaves_is_harmless_and_goes(filled: Library, make
     filled._originals.keep(filled._originals.receive([b"nobody's"], 100))
     filled._originals.receive([b"broken off"], 100)
     filled.close()
-    found = backup.findings(tmp_path / "data")
+    found = verify.findings(tmp_path / "data")
     assert [finding.harmless for finding in found] == [True, True]
     make()
-    assert backup.findings(tmp_path / "data") == []
+    assert verify.findings(tmp_path / "data") == []

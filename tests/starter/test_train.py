@@ -3,7 +3,8 @@
 import torch
 from transformers import LlamaForCausalLM
 
-from starter.beginning import CIRCUIT_HEADS, config
+from starter.beginning import config
+from starter.heads import CIRCUIT_HEADS
 from starter.train import SLOWER, Brake
 
 
