@@ -75,6 +75,12 @@ class Store:
         if version < VERSION:
             _update(writer, version)
 
+    def is_new(self) -> bool:
+        """Whether nothing was ever stored: there is no file, or an empty one."""
+        with contextlib.suppress(FileNotFoundError):
+            return not self.path.stat().st_size
+        return True
+
     def close(self) -> None:
         """Close all connections; one that is being read closes when it is given back."""
         with self._writing, self._lending:
