@@ -189,6 +189,8 @@ def _bring(source: Path, folder: Path) -> None:
     part.mkdir(mode=0o700)
     try:
         _copy_whole(source, part)
+        if not _version(part / DATABASE):
+            raise KnowledgeError(f"{source} is no backup: its {DATABASE} is empty, or of another program")
         wrong = [finding.text for finding in findings(part) if not finding.harmless]
         if wrong:
             raise KnowledgeError(f"the backup {source} is not whole: " + "; ".join(wrong[:MOST_TOLD]))
@@ -199,6 +201,11 @@ def _bring(source: Path, folder: Path) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _version(database: Path) -> int:
+    with store.told(database), closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _copy_whole(source: Path, part: Path) -> None:

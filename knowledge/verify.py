@@ -59,7 +59,10 @@ def folder(database: Path, originals: Originals) -> list[Finding]:
     """Return what is not as it should be with a database file and the originals beside it."""
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return [*rows(connection), *files(connection, originals)]
+            found = [*rows(connection), *files(connection, originals)]
+            if not connection.execute("PRAGMA user_version").fetchone()[0]:  # no harm before anything was ever uploaded
+                found.append(Finding(f"{database} is empty, or of another program", harmless=not originals.kept()))
+            return found
     except sqlite3.Error as error:
         return [Finding(f"{database} cannot be read: {error}")]
 
