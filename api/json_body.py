@@ -67,9 +67,15 @@ def validate(model: type[Model], fields: dict[str, Any], strict: bool = True) ->
         return model.model_validate(fields, strict=strict)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        # Deeper places name the kinds of a union as well, which say nothing to a client.
-        field = ".".join(str(part) for part in first["loc"][:2])[:LONGEST_NAME]
+        # Deeper places name the kinds of a union as well, which say nothing to a client, and so may the second.
+        named = [str(part) for part in first["loc"][:2] if isinstance(part, int) or _is_name(part)]
+        field = ".".join(named)[:LONGEST_NAME]
         raise BadRequest(f"{field or 'body'}: {first['msg'].removeprefix('Value error, ')[:300]}.", field) from None
+
+
+def _is_name(part: str) -> bool:
+    """Whether a place is a field, and no kind of pydantic's like `constrained-str` or `list[str]`."""
+    return part.isidentifier() and part not in ("str", "int", "float", "bool", "list", "dict")
 
 
 def described(model: type[BaseModel], required: bool = True) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from api.answering import text_of
 from api.errors import fault
 from api.openai_answer import extras
 from api.openai_responses_request import ResponseBody
-from assistant.citations import CITATION
+from assistant import citations
 from assistant.run import Run
 from generation.base import Sampling, Usage
 
@@ -54,7 +54,7 @@ class ResponseAnswer:
     def citations(self) -> list[dict[str, Any]]:
         """Return for each number in brackets the document of its passage; `index`: the character where the brackets open."""
         found, sources = [], self.run.sources
-        for match in CITATION.finditer(text_of(self.run)) if self.searched else ():
+        for match in citations.matches(text_of(self.run)) if self.searched else ():
             for number in map(int, match[2].replace("，", ",").split(",")):
                 if 1 <= number <= len(sources):
                     source = sources[number - 1].source

@@ -1,7 +1,8 @@
 """`evaluate QUESTIONS --base NAME`: how well a knowledge base finds what it should, and with what it would find less.
 
-QUESTIONS is a file of JSON lines (`knowledge.evaluation.question_of`). Exit status: 0 it is as good as every bar asks,
-1 it is under one, 2 the line or a question is wrong, 4 the base cannot be searched.
+QUESTIONS is a file of JSON lines (`knowledge.evaluation.question_of`), an array of the same, or a CSV file as the page
+takes it. Finds the data folder as the server does, and reads it beside a running one. Exit status: 0 it is as good as every
+bar asks, 1 it is under one, 2 the line or a question is wrong, 4 the base cannot be searched.
 """
 
 import argparse
@@ -11,11 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cli import chosen_folder
+from configs.settings import SettingsError
+from knowledge import names
 from knowledge.base import KnowledgeError, Passage
-from knowledge.evaluation import DEEPEST, MODES, BadQuestion, Evaluation, Question, evaluate, question_of, rows_of
-from knowledge.library import Library
+from knowledge.embedders import computed_by
+from knowledge.evaluation import DEEPEST, MODES, BadQuestion, Evaluation, Question, evaluate, question_of
+from knowledge.question_files import rows_of
 from knowledge.ranking import Mode
-from knowledge.settings import KnowledgeSettings
+from knowledge.read_only import ReadOnly
 
 
 def run(arguments: Sequence[str], program: str) -> int:
@@ -23,18 +28,17 @@ def run(arguments: Sequence[str], program: str) -> int:
     given = _line(program).parse_args(list(arguments))
     try:
         questions = _questions(given.questions)
-        found = _evaluated(given, questions)
-    except BadQuestion as error:
+        found = _evaluated(given, questions, program)
+    except (BadQuestion, SettingsError) as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 2
     except KnowledgeError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 4
     figures = {mode: found.figures(mode) for mode in MODES}
-    unknown = [name for name, _ in given.bar if name not in figures["hybrid"]]
-    if unknown:
-        measures = ", ".join(name for name in figures["hybrid"] if not name.startswith("cpu_ms"))
-        sys.stderr.write(f"{program}: --bar names no measure of these questions; there are: {measures}\n")
+    measures = [name for name in figures["hybrid"] if not name.startswith("cpu_ms")]
+    if any(name not in measures for name, _ in given.bar):
+        sys.stderr.write(f"{program}: --bar names no measure of these questions; there are: {', '.join(measures)}\n")
         return 2
     under = [(name, least) for name, least in given.bar if figures["hybrid"][name] < least]
     if given.json:
@@ -48,12 +52,13 @@ def run(arguments: Sequence[str], program: str) -> int:
 
 def _line(program: str) -> argparse.ArgumentParser:
     line = argparse.ArgumentParser(program, description="Measure whether a knowledge base finds what it should.")
-    line.add_argument("questions", metavar="QUESTIONS", type=Path, help="file of JSON lines: question, file, answer_phrases")
+    line.add_argument(
+        "questions", metavar="QUESTIONS", type=Path, help="file of JSON lines or CSV: question, file, answer_phrases"
+    )
     line.add_argument("--base", metavar="NAME", default="default", help="the knowledge base (default: default)")
     line.add_argument("--bar", metavar="MEASURE=LEAST", type=_bar, action="append", default=[], help="like recall@5=0.9")
     line.add_argument("--json", action="store_true", help="print everything as one line of JSON")
-    line.add_argument("--data-dir", metavar="DIR", type=Path, help="as the server is started with")
-    line.add_argument("--embedding-path", metavar="MODEL", help="as the server is started with")
+    chosen_folder.add_flags(line)
     return line
 
 
@@ -71,11 +76,11 @@ def _bar(text: str) -> tuple[str, float]:
 def _questions(path: Path) -> list[Question]:
     """Return the questions of a file; raises `BadQuestion` with the line."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise BadQuestion(f"{path} cannot be read as text: {getattr(error, 'strerror', None) or 'it is no UTF-8'}") from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadQuestion(f"{path} cannot be read: {error.strerror}") from None
     try:
-        questions = [question_of(row) for row in rows_of(text)]
+        questions = [question_of(row) for row in rows_of(data, path.name, largest=len(data))]
     except BadQuestion as error:
         raise BadQuestion(f"{path}, {error}") from None
     if not any(question.answerable for question in questions):
@@ -83,17 +88,16 @@ def _questions(path: Path) -> list[Question]:
     return questions
 
 
-def _evaluated(given: argparse.Namespace, questions: Sequence[Question]) -> Evaluation:
-    values = {"data_dir": given.data_dir, "embedding_path": given.embedding_path}
-    settings = KnowledgeSettings.model_validate({key: value for key, value in values.items() if value is not None})
-    library = Library(settings)
-
-    def ask(question: Question, mode: Mode) -> list[Passage]:
-        return library.search(given.base, question.text, DEEPEST, history=question.earlier, mode=mode)
-
+def _evaluated(given: argparse.Namespace, questions: Sequence[Question], program: str) -> Evaluation:
+    settings = chosen_folder.settings_of(given, program)
+    library = ReadOnly(settings, settings.data, computed_by(settings.embedding_engine))  # vectors as the server makes them
     library.open()
     try:
-        library.load(lambda what, part: None)
+        searches = library.searches(given.base)
+
+        def ask(question: Question, mode: Mode) -> list[Passage]:
+            return searches.find(names.same(given.base), question.text, DEEPEST, question.earlier, None, mode).passages
+
         return evaluate(questions, ask)
     finally:
         library.close()

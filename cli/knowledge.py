@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.settings import ServerSettings, read
+from cli import chosen_folder
 from configs.settings import SettingsError
 from knowledge.base import KnowledgeError, StoreInUse
 
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str], program: str) -> int:
     """Do what the line says."""
     given = _line(program).parse_args(list(arguments))
     try:
-        settings = _settings(given, program)
+        settings = chosen_folder.settings_of(given, program)
         _spare_threads(given.command)
         # Imported only now: `--help` and a wrong line need none of what reads and searches documents.
         from cli import knowledge_commands
@@ -50,9 +50,16 @@ def _spare_threads(command: str) -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _settings(given: argparse.Namespace, program: str) -> ServerSettings:
-    named = {"--data-dir": given.data_dir, "--embedding-path": given.embedding_path, "--config": given.config}
-    return read([f"{flag}={value}" for flag, value in named.items() if value is not None], program)
+def _query(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is blank")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("give a number from 1 on")
+    return int(text)
 
 
 def _line(program: str) -> argparse.ArgumentParser:
@@ -63,9 +70,7 @@ def _line(program: str) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         if base:
             one.add_argument("--base", metavar="NAME", help="the knowledge base (default: default)")
-        one.add_argument("--data-dir", metavar="DIR", help="as the server is started with")
-        one.add_argument("--embedding-path", metavar="MODEL", help="as the server is started with")
-        one.add_argument("--config", metavar="FILE", help="as the server is started with")
+        chosen_folder.add_flags(one)
         one.add_argument("--json", action="store_true", help="print one line of JSON")
         return one
 
@@ -79,8 +84,8 @@ def _line(program: str) -> argparse.ArgumentParser:
     for flag, what in (("--off", "numbers of passages that no search shall find"), ("--on", "... that shall be found again")):
         passages.add_argument(flag, metavar="NUMBER", type=int, nargs="+", default=[], help=what)
     search = command("search", "show the passages that tell most about a question")
-    search.add_argument("query", metavar="QUERY")
-    search.add_argument("--top-k", metavar="NUMBER", type=int, default=5, help="passages (default: 5)")
+    search.add_argument("query", metavar="QUERY", type=_query)
+    search.add_argument("--top-k", metavar="NUMBER", type=_count, default=5, help="passages (default: 5)")
     search.add_argument("--mode", choices=MODES, default="hybrid", help="by vector and words, or one of them alone")
     command("verify", "look whether all that is kept is whole", base=False)
     command("rebuild", "make the vectors again that were made by another embedding model than the present one")

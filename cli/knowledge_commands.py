@@ -30,7 +30,7 @@ PAUSE = 0.2
 def add(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Add files and folders, wait until they are in the base, and say what became of each."""
     base, jobs, refused = given.base or DEFAULT, [], []
-    with _opened(settings, load=True) as library:
+    with _opened(settings, load=True, new=True) as library:
         if given.create and base not in {one.name for one in library.bases()}:
             library.create(base)
         library.documents(base)
@@ -38,6 +38,9 @@ def add(given: argparse.Namespace, settings: ServerSettings) -> int:
         for name, path in _files(given.paths):
             if named.setdefault(name, path) != path:
                 refused.append((path, f"{named[name]} has this name already: add one of them alone, or rename it"))
+                continue
+            if path.exists() and not path.is_file():  # a pipe would be waited for, and a device never ends
+                refused.append((path, "it is no regular file"))
                 continue
             try:
                 jobs.append(library.add_file(base, name, path))
@@ -142,8 +145,7 @@ def search(given: argparse.Namespace, settings: ServerSettings) -> int:
 def verify(given: argparse.Namespace, settings: ServerSettings) -> int:
     """Look at all that is kept, changing nothing; twice, where something is found while a server works on it."""
     folder = settings.data
-    if not (folder / data_folder.DATABASE).is_file():
-        raise KnowledgeError(f"there is no knowledge base in {folder}")
+    _refuse_nothing(folder)
     lock, holder = FolderLock(folder / data_folder.LOCK), ""
     try:
         lock.acquire()
@@ -198,10 +200,18 @@ def restore(given: argparse.Namespace, settings: ServerSettings) -> int:
     return 0
 
 
+def _refuse_nothing(folder: Path) -> None:
+    if not (folder / data_folder.DATABASE).is_file() and not (folder / data_folder.RESTORED).is_dir():
+        raise KnowledgeError(f"there is no knowledge base in {folder}")
+
+
 @contextlib.contextmanager
-def _opened(settings: ServerSettings, load: bool = False) -> "Iterator[Library]":
+def _opened(settings: ServerSettings, load: bool = False, new: bool = False) -> "Iterator[Library]":
+    """Give the library; `new`: also where there is nothing yet, which else is a misspelt folder."""
     from knowledge.library import Library  # only now: whoever lists and searches needs nothing of what reads files
 
+    if not new:
+        _refuse_nothing(settings.data)
     library = Library(settings, pauses=())  # whoever waits at a terminal is told at once, and tries again when he likes
     library.open()
     try:
@@ -224,7 +234,8 @@ def _reading(settings: ServerSettings) -> Iterator[ReadOnly]:
 
 def _tell(given: argparse.Namespace, whole: Mapping[str, Any], lines: list[str]) -> None:
     text = json.dumps(whole, ensure_ascii=False, default=str) if given.json else "\n".join(lines)
-    sys.stdout.write(f"{text}\n")
+    known = sys.stdout.encoding or "utf-8"  # the name of a file may hold bytes that are no text, or what a terminal has not
+    sys.stdout.write(text.encode(known, "backslashreplace").decode(known) + "\n")
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, ServerSettings], int]] = {

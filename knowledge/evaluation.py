@@ -5,6 +5,7 @@ Pure but for the search it is given. Where questions come from, and what becomes
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ CUTS = (1, 3, 5, 10)
 DEEPEST = max(CUTS)
 PHRASES_IN = 5
 """Passages in which the phrases of an answer are looked for."""
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What JSON can spell and UTF-8 cannot."""
 
 Ask = Callable[["Question", Mode], Sequence[Passage]]
 
@@ -158,15 +162,31 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def rows_of(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the questions of lines of JSON as they stand there; raises `BadQuestion` with the line."""
-    for number, line in enumerate(text.splitlines(), 1):
+    """Yield the questions of lines of JSON, or of one array, as they stand there; raises `BadQuestion` with the place.
+
+    Lines end with a newline and nothing else: U+2028 and others may stand in a text of JSON as they are (RFC 8259).
+    """
+    if text.lstrip().startswith("["):
+        yield from (_row("question", number, row) for number, row in enumerate(_json(text, 1), 1))
+        return
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            try:
-                row = json.loads(line)
-                question_of(row)
-            except (ValueError, RecursionError) as error:
-                raise BadQuestion(f"line {number}: {error if isinstance(error, BadQuestion) else 'it is no JSON'}") from None
-            yield row
+            yield _row("line", number, _json(line, number))
+
+
+def _json(text: str, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadQuestion(f"line {number}: it is no JSON") from None
+
+
+def _row(what: str, number: int, row: Any) -> dict[str, Any]:
+    try:
+        question_of(row)
+    except BadQuestion as error:
+        raise BadQuestion(f"{what} {number}: {error}") from None
+    return dict(row)
 
 
 def question_of(row: Any) -> Question:
@@ -180,6 +200,8 @@ def question_of(row: Any) -> Question:
     text = row.get("question")
     if not isinstance(text, str) or not text.strip():
         raise BadQuestion('"question" is missing or no text')
+    if LONE_SURROGATE.search(json.dumps(row, ensure_ascii=False)):
+        raise BadQuestion("it holds half a character (a lone surrogate), which cannot be written")
     pairs = [one if isinstance(one, list) else [one, []] for one in _list(row, "files")]
     if any(len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], list) for pair in pairs):
         raise BadQuestion('"files" has to be a list of names, or of pairs of a name and a list of phrases')

@@ -136,6 +136,8 @@ class Library:
         self._lock.acquire()
         try:
             restore.finish(self._folder)
+            if self._store.is_new():
+                self._originals.set_aside()
             self._store.open()
             self._originals.open()
             self._shelf.clean()

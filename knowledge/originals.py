@@ -6,10 +6,12 @@ written to a temporary name, flushed, renamed, its folder flushed. Who refers to
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from knowledge.base import KnowledgeError, StorageFull, TooLarge
 from knowledge.disk import flush, told
 
 MIB = 1024 * 1024
+log = logging.getLogger(__name__)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,6 +48,16 @@ class Originals:
         with told(self.folder):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._incoming.mkdir(mode=0o700, exist_ok=True)
+
+    def set_aside(self) -> None:
+        """Put what is kept into a folder beside: the database is lost that says what it is, and nobody refers to it now."""
+        if not self.folder.is_dir() or not self.kept():
+            return
+        aside = self.folder.with_name(f"{self.folder.name}-without-database-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+        with told(self.folder):
+            self.folder.rename(aside)
+            flush(aside.parent)
+        log.warning("there is no database beside %s, which was put away as %s: add these files again", self.folder, aside)
 
     def path(self, sha256: str) -> Path:
         """Return where the bytes of this hash are, if they are kept."""

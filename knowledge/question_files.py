@@ -71,7 +71,7 @@ class QuestionFiles:
         """Return the questions of a base in the order in which they were added; raises `KnowledgeError` when damaged."""
         with _told():
             try:
-                lines = self._questions(base).read_text(encoding="utf-8").splitlines()
+                lines = self._questions(base).read_text(encoding="utf-8").split("\n")
             except FileNotFoundError:
                 return []
             try:
@@ -149,15 +149,17 @@ class QuestionFiles:
             _whole(self._questions(base), "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def rows_of(data: bytes, name: str) -> list[Row]:
-    """Return the questions in a file: CSV, or lines of JSON as `evaluate` reads them. Raises `BadQuestion` with the line.
+def rows_of(data: bytes, name: str, largest: int = LARGEST_FILE) -> list[Row]:
+    """Return the questions in a file of at most `largest` bytes. Raises `BadQuestion` with the line.
 
-    CSV has a first line with the names of its columns: `question`, and `file` (several: divided by "|"), `phrase`, or both.
+    JSON (`knowledge.evaluation.rows_of`), by its name or how it begins, or else CSV, which has a first line with
+    the names of its columns: `question`, and `file` (several: divided by "|"), `phrase`, or both.
     """
-    if len(data) > LARGEST_FILE:
-        raise BadQuestion(f"the file is larger than {LARGEST_FILE >> 20} MiB")
+    if len(data) > largest:
+        raise BadQuestion(f"the file is larger than {largest >> 20} MiB")
     text = decode(data)[0].lstrip("\ufeff")
-    rows = list(evaluation.rows_of(text) if name.lower().endswith((".jsonl", ".ndjson", ".json")) else _cells(text))
+    json_like = name.lower().endswith((".jsonl", ".ndjson", ".json")) or text.lstrip().startswith(("{", "["))
+    rows = list(evaluation.rows_of(text) if json_like else _cells(text))
     if not rows:
         raise BadQuestion("the file holds no question")
     return rows

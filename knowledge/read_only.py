@@ -94,6 +94,10 @@ class ReadOnly:
 
     def find(self, base: str, query: str, top_k: int, mode: Mode = "hybrid") -> Found:
         """Return what `Library.find` finds, and raise what it raises; reads the models and the base first."""
+        return self.searches(base).find(names.same(base), query, top_k, (), None, mode)
+
+    def searches(self, base: str) -> Searches:
+        """Read the models and a base, and return what searches this base as it is now; raises as `Library.find`."""
         settings = self._settings
         present = self._embedder_at(settings.embedding_path)
         present.load(_ignore)
@@ -102,8 +106,7 @@ class ReadOnly:
             reranker.load(_ignore)
         embedders = Embedders(present, settings.embedding_path, self._embedder_at)
         self._fill(names.same(base), embedders)
-        searches = Searches(self._store, self._indexes, embedders, reranker, settings.document_share)
-        return searches.find(names.same(base), query, top_k, (), None, mode)
+        return Searches(self._store, self._indexes, embedders, reranker, settings.document_share)
 
     def _fill(self, base: str, embedders: Embedders) -> None:
         with self._store.read() as connection:

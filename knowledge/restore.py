@@ -6,10 +6,12 @@ there before is kept in a folder of its own. What rows mean, it does not know.
 
 import os
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
-from knowledge import verify
+from knowledge import store, verify
 from knowledge.backup import copy_evaluation
 from knowledge.base import KnowledgeError
 from knowledge.data_folder import DATABASE, EVALUATION, INDEXES, LOCK, ORIGINALS, RESTORED, originals
@@ -52,6 +54,8 @@ def _bring(source: Path, folder: Path) -> None:
     part.mkdir(mode=0o700)
     try:
         _copy_whole(source, part)
+        if not _version(part / DATABASE):
+            raise KnowledgeError(f"{source} is no backup: its {DATABASE} is empty, or of another program")
         wrong = [finding.text for finding in verify.findings(part) if not finding.harmless]
         if wrong:
             raise KnowledgeError(f"the backup {source} is not whole: " + "; ".join(wrong[:MOST_TOLD]))
@@ -62,6 +66,11 @@ def _bring(source: Path, folder: Path) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _version(database: Path) -> int:
+    with store.told(database), closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _copy_whole(source: Path, part: Path) -> None:

@@ -64,6 +64,8 @@ class Store:
                 f"{self.path} was written by a newer version of this program (schema {version}, not {VERSION}): update"
                 " the program, or use another --data-dir; the file was not touched"
             )
+        if not version and writer.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            raise KnowledgeError(f"{self.path} is a database of another program: use another --data-dir; it was not touched")
         if version < VERSION and not update:
             raise KnowledgeError(
                 f"{self.path} is in use by an older version of this program (schema {version}, not {VERSION}): stop that first"
@@ -74,6 +76,12 @@ class Store:
             copy(writer, self.path.with_name(f"{self.path.name}.schema-{version}"))
         if version < VERSION:
             _update(writer, version)
+
+    def is_new(self) -> bool:
+        """Whether nothing was ever stored: there is no file, or an empty one."""
+        with contextlib.suppress(FileNotFoundError):
+            return not self.path.stat().st_size
+        return True
 
     def close(self) -> None:
         """Close all connections; one that is being read closes when it is given back."""

@@ -61,7 +61,11 @@ def findings(folder: Path) -> list[Finding]:
     database = folder / DATABASE
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return [*rows(connection), *files(connection, originals(folder))]
+            kept = originals(folder)
+            found = [*rows(connection), *files(connection, kept)]
+            if not connection.execute("PRAGMA user_version").fetchone()[0]:  # no harm before anything was ever uploaded
+                found.append(Finding(f"{database} is empty, or of another program", harmless=not kept.kept()))
+            return found
     except sqlite3.Error as error:
         return [Finding(f"{database} cannot be read: {error}")]
 

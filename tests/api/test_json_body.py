@@ -1,9 +1,11 @@
 """JSON is read strictly, and no message repeats it."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api import json_body
 from api.errors import BadRequest
@@ -14,6 +16,7 @@ CANARY = "canary4711"
 class Body(BaseModel):
     text: str
     numbers: list[int] = []
+    either: Annotated[str, Field(max_length=3)] | list[str] = ""
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,10 @@ def test_bytes_are_fields_or_a_bad_request(body: bytes) -> None:
     except BadRequest:
         return
     assert isinstance(fields, dict)
+
+
+def test_a_field_of_several_kinds_is_named_by_its_name() -> None:
+    for wrong in ("long", 5, [5]):
+        with pytest.raises(BadRequest) as caught:
+            json_body.validate(Body, {"text": "x", "either": wrong})
+        assert caught.value.param == "either" and str(caught.value).startswith("either: ")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.citations import Citations, Mender, find, mend, rewrite
+from assistant.citations import Citations, Mender, find, matches, mend, rewrite
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,20 @@ def test_a_text_without_brackets_is_not_held_back() -> None:
         "",
         " [1] Dogs",
     ]
+
+
+CODE = "Take `x[7]` or [7] of\n```python\ny = x[9]  # [1]\n```\nas [1] tells. An open ` and [8]\nends [2]."
+
+
+def test_what_stands_in_code_is_no_citation_and_stays() -> None:
+    assert mend(CODE, 2) == "Take `x[7]` or of\n```python\ny = x[9]  # [1]\n```\nas [1] tells. An open ` and\nends [2]."
+    assert find(CODE, 2) == Citations((1, 2), 2)
+    assert [match[2] for match in matches(CODE)] == ["7", "1", "8", "2"]
+
+
+@pytest.mark.parametrize("length", range(1, 9))
+def test_code_that_comes_in_stretches_is_mended_as_the_whole(length: int) -> None:
+    for text in (CODE, "``` never closed [9]", "`` [9] `[9]", "[1] ``", "`[9]", "a`[9]\n`[9]`"):
+        mender = Mender(2)
+        fed = "".join(mender.feed(text[at : at + length]) for at in range(0, len(text), length))
+        assert fed + mender.end() == mend(text, 2)

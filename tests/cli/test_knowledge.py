@@ -1,6 +1,7 @@
 """`knowledge`: a data folder filled, searched, looked over, copied and put back from a terminal, by the real model."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from cli.__main__ import main
 from knowledge.library import Library
 from knowledge.settings import KnowledgeSettings
+from tests.cli.conftest import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 Shown = pytest.CaptureFixture[str]
@@ -180,7 +182,11 @@ def test_verify_lists_what_is_wrong(data: Path, tmp_path: Path, capsys: Shown) -
     assert "wrong     the document" in shown and "1 wrong in" in shown
 
 
-@pytest.mark.parametrize("line", [[], ["nothing"], ["add"], ["search"], ["search", "x", "--mode", "magic"]])
+WRONG_SEARCHES = [["search", " "], ["search", "x", "--top-k", "0"], ["search", "x", "--top-k=-1"]]
+"""Each of them would find nothing, whatever there is."""
+
+
+@pytest.mark.parametrize("line", [[], ["nothing"], ["add"], ["search"], ["search", "x", "--mode", "magic"], *WRONG_SEARCHES])
 def test_a_wrong_line(line: list[str], capsys: Shown) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["knowledge", *line])
@@ -188,9 +194,10 @@ def test_a_wrong_line(line: list[str], capsys: Shown) -> None:
 
 
 def test_nothing_there_and_wrong_settings(tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in (["verify"], ["backup", str(tmp_path / "copy")], ["list"], ["search", "oak"]):
+    reading = (["verify"], ["backup", str(tmp_path / "copy")], ["list"], ["search", "oak"])
+    for command in (*reading, ["remove", "oak.txt"], ["passages", "oak.txt"], ["rebuild"]):
         assert main(["knowledge", *command, "--data-dir", str(tmp_path / "none")]) == 4
-        assert "no knowledge base in" in capsys.readouterr().err
+        assert "no knowledge base in" in capsys.readouterr().err and not (tmp_path / "none").exists()
     monkeypatch.setenv("CHAT_LLM_WEBUI_DATA_DIRR", "x")
     assert main(["knowledge", "list", "--data-dir", str(tmp_path / "none")]) == 2
     assert "DATA_DIR" in capsys.readouterr().err
@@ -219,3 +226,16 @@ def test_a_passage_is_switched_off_and_on(documents: Path, tmp_path: Path, capsy
     assert [(passage["number"], passage["switched_off"]) for passage in said(capsys)["passages"]] == [(1, False)]
     assert main(search) == 0
     assert said(capsys)["passages"][0]["source"]["name"] == "trees.txt"
+
+
+def test_what_is_no_file_is_refused_and_a_name_that_is_no_text_is_said(tmp_path: Path, program: Program) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.txt")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.txt")).write_text("The oak.", encoding="utf-8")
+    line = ["knowledge", "add", str(folder), "/dev/zero", "--data-dir", str(tmp_path / "data"), "--json"]
+    ended = program(*line, PYTHONIOENCODING="utf-8:strict")
+    assert ended.returncode == 1
+    rows = {Path(row["name"]).name: (row["stage"], row["detail"]) for row in json.loads(ended.stdout)["files"]}
+    assert rows["pipe.txt"] == rows["zero"] == ("refused", "it is no regular file")
+    assert rows["bad\udcff.txt"][0] == "refused"

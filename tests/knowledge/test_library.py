@@ -344,6 +344,21 @@ def test_a_damaged_database_is_refused_and_the_folder_given_back(make: Make, tmp
     make()
 
 
+@pytest.mark.parametrize("left", [None, b""], ids=["moved away", "emptied"])
+def test_a_database_that_is_lost_takes_no_original_with_it(make: Make, tmp_path: Path, left: bytes | None) -> None:
+    library = make()
+    library.add("default", "kept.txt", b"the only copy")
+    finish(library)
+    library.close()
+    for path in (tmp_path / "data").glob("knowledge.db*"):
+        path.unlink()
+    if left is not None:
+        (tmp_path / "data" / "knowledge.db").write_bytes(left)
+    assert make().documents("default") == []
+    (aside,) = (tmp_path / "data").glob("originals-without-database-*")
+    assert [path.read_bytes() for path in aside.glob("??/*")] == [b"the only copy"]
+
+
 def test_a_damaged_base_leaves_the_others_and_is_mended_by_emptying_it(make: Make) -> None:
     first = make()
     first.create("other")

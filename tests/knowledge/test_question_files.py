@@ -38,10 +38,18 @@ def test_questions_are_kept_and_the_same_one_gets_what_is_to_be_found_besides(fi
     assert files.rows(BASE) == [] and list((tmp_path / "evaluation").iterdir()) == []
 
 
+def test_a_question_may_hold_other_ends_of_lines(files: QuestionFiles) -> None:
+    text = "who\u2028is\x85there\x0c?"
+    assert files.add(BASE, [{"question": text, "phrase": "a\u2029b"}]) == 1
+    assert files.questions(BASE) == [Question(text, phrases=("a\u2029b",))]
+
+
 def test_a_wrong_question_changes_nothing(files: QuestionFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     files.add(BASE, [{"question": "who?"}])
     with pytest.raises(BadQuestion):
         files.add(BASE, [{"question": "good?"}, {"question": ""}])
+    with pytest.raises(BadQuestion, match="half a character"):
+        files.add(BASE, [{"question": "good?", "phrase": "\ud800"}])
     monkeypatch.setattr(question_files, "MOST", 2)
     with pytest.raises(TooLarge):
         files.add(BASE, [{"question": "two?"}, {"question": "three?"}])

@@ -58,7 +58,20 @@ def newer(copy: Path) -> None:
         connection.execute(f"PRAGMA user_version={store.VERSION + 1}")
 
 
-@pytest.mark.parametrize("harm", [broken_original, missing_original, broken_page, missing_passage, no_database, newer])
+def emptied(copy: Path) -> None:
+    (copy / "knowledge.db").write_bytes(b"")
+
+
+def of_another_program(copy: Path) -> None:
+    (copy / "knowledge.db").unlink()
+    with closing(sqlite3.connect(copy / "knowledge.db")) as connection:
+        connection.execute("CREATE TABLE customers (name)")
+
+
+HARMS = [broken_original, missing_original, broken_page, missing_passage, no_database, newer, emptied, of_another_program]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_one_that_is_not_whole_changes_nothing(make: Make, tmp_path: Path, harm: object) -> None:
     library = make()
     fill(library, "one.txt", "two.txt")

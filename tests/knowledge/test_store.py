@@ -81,6 +81,16 @@ def test_a_newer_file_is_refused_untouched(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_the_file_of_another_program_is_refused_untouched(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bases (name)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(KnowledgeError, match="another program"):
+        Store(path).open()
+    assert path.read_bytes() == before
+
+
 def test_a_damaged_file_is_named_and_not_overwritten(path: Path) -> None:
     path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(KnowledgeError, match=r"knowledge\.db is damaged .* not changed"):

@@ -111,3 +111,9 @@ def test_what_a_killed_process_leaves_is_harmless_and_goes(filled: Library, make
     assert [finding.harmless for finding in found] == [True, True]
     make()
     assert verify.findings(tmp_path / "data") == []
+
+
+def test_a_database_that_was_emptied_is_not_called_whole(filled: Library, tmp_path: Path) -> None:
+    filled.close()
+    (tmp_path / "data" / "knowledge.db").write_bytes(b"")
+    assert [(one.harmless, "is empty" in one.text) for one in verify.findings(tmp_path / "data")][-1] == (False, True)
