@@ -32,6 +32,7 @@ LARGEST_FILE = 8 * 1024 * 1024
 SEVERAL = "|"
 """Divides names in a cell of a CSV file."""
 
+UNCLOSED = "a quotation mark is opened and never closed"
 Row = dict[str, Any]
 """A question as a line of JSON (`knowledge.evaluation.question_of`)."""
 
@@ -157,6 +158,8 @@ def rows_of(data: bytes, name: str) -> list[Row]:
     if len(data) > LARGEST_FILE:
         raise BadQuestion(f"the file is larger than {LARGEST_FILE >> 20} MiB")
     text = decode(data)[0].lstrip("\ufeff")
+    if not text.strip():
+        raise BadQuestion("the file is empty")
     rows = list(evaluation.rows_of(text) if name.lower().endswith((".jsonl", ".ndjson", ".json")) else _cells(text))
     if not rows:
         raise BadQuestion("the file holds no question")
@@ -177,7 +180,8 @@ def _cells(text: str) -> Iterator[Row]:
             if any(said.values()):
                 yield _checked({"question": said["question"], "files": files, "answer_phrases": phrases})
     except (csv.Error, BadQuestion) as error:
-        raise BadQuestion(f"line {reader.line_num}: {error}") from None
+        told = UNCLOSED if str(error) == "unexpected end of data" else error
+        raise BadQuestion(f"line {reader.line_num}: {told}") from None
 
 
 def _checked(row: Any) -> Row:

@@ -62,7 +62,10 @@ class PassagesTab:
             return gr.skip(), gr.skip(), self._listed(base, document, number)
         if verb in ("off", "on"):
             return gr.skip(), gr.skip(), self._switch(base, document, number, verb == "off")
-        name = next((one.name for one in self._library.documents(base) if one.id == number), None)
+        name = self._name(base, number)
+        if name is None:
+            gr.Warning(self._texts.document_gone)
+            return gr.skip(), gr.skip(), gr.skip()
         return gr.Tabs(selected="passages"), gr.update(choices=self._names(base), value=name), self._first(base, name)
 
     def _switch(self, base: str, document: str | None, chunk: int, off: bool) -> str:
@@ -74,6 +77,13 @@ class PassagesTab:
             gr.Warning(sentence(error))
             return self._first(base, document)
         return self._listed(base, document, numbers.index(chunk) // SHOWN)
+
+    def _name(self, base: str, document: int) -> str | None:
+        """Return the name of a document, None where it or its base was deleted meanwhile."""
+        try:
+            return next((one.name for one in self._library.documents(base) if one.id == document), None)
+        except KnowledgeError:
+            return None
 
     def _names(self, base: str) -> list[str]:
         try:
