@@ -67,6 +67,11 @@
     setTimeout(() => watch.disconnect(), 5000);
   }
 
+  // Gradio opens the list of a choice a moment after any key in it, so after Tab it would stay open behind whoever left.
+  document.addEventListener("keydown", (event) => {
+    if (["Tab", "Shift"].includes(event.key) && event.target.matches?.("[role=combobox], input[role=listbox]")) event.stopPropagation();
+  }, true);
+
   document.addEventListener("keydown", (event) => {
     if (SOURCE.shown()) return; // the dialog closes itself on Escape
     const typing = event.target.closest("input, textarea, select, [contenteditable]");

@@ -84,7 +84,11 @@ async def test_whoever_deletes_by_keyboard_goes_on_from_there_and_a_new_base_can
     await expect(rows).to_have_count(2, timeout=PATIENCE)
     await expect(rows.filter(has_text="a.md").get_by_role("link", name="delete")).to_be_focused()
 
-    await page.focus("#base-new")
+    await page.focus("#base input")
+    await expect(page.get_by_role("option")).to_have_count(1, timeout=PATIENCE)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("option")).to_have_count(0, timeout=PATIENCE)
+    await expect(page.locator("#base-new")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator("#base-name :is(input, textarea)")).to_be_focused(timeout=PATIENCE)
     await page.click("#base-leave")
