@@ -18,7 +18,8 @@ from webui.texts.base import Texts
 SHOWN = 20
 """Passages shown at a time."""
 
-LONGEST_SHARED = 4000
+SHORTEST_SHARED, LONGEST_SHARED = 4, 4000
+"""Characters: less is chance, like the bar at the end of a table's row and at the beginning of the next."""
 
 
 class PassagesTab:
@@ -149,7 +150,7 @@ def _pager(part: int, parts: int, begin: int, end: int, count: int, texts: Texts
 
 def _shared(before: str, text: str) -> int:
     """Return how many characters at the beginning of `text` the end of `before` has, too."""
-    for length in range(min(len(before), len(text), LONGEST_SHARED), 0, -1):
+    for length in range(min(len(before), len(text), LONGEST_SHARED), SHORTEST_SHARED - 1, -1):
         if before.endswith(text[:length]):
             return length
     return 0
