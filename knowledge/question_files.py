@@ -32,6 +32,7 @@ LARGEST_FILE = 8 * 1024 * 1024
 SEVERAL = "|"
 """Divides names in a cell of a CSV file."""
 
+UNCLOSED = "a quotation mark is opened and never closed"
 Row = dict[str, Any]
 """A question as a line of JSON (`knowledge.evaluation.question_of`)."""
 
@@ -158,6 +159,8 @@ def rows_of(data: bytes, name: str, largest: int = LARGEST_FILE) -> list[Row]:
     if len(data) > largest:
         raise BadQuestion(f"the file is larger than {largest >> 20} MiB")
     text = decode(data)[0].lstrip("\ufeff")
+    if not text.strip():
+        raise BadQuestion("the file is empty")
     json_like = name.lower().endswith((".jsonl", ".ndjson", ".json")) or text.lstrip().startswith(("{", "["))
     rows = list(evaluation.rows_of(text) if json_like else _cells(text))
     if not rows:
@@ -179,7 +182,8 @@ def _cells(text: str) -> Iterator[Row]:
             if any(said.values()):
                 yield _checked({"question": said["question"], "files": files, "answer_phrases": phrases})
     except (csv.Error, BadQuestion) as error:
-        raise BadQuestion(f"line {reader.line_num}: {error}") from None
+        told = UNCLOSED if str(error) == "unexpected end of data" else error
+        raise BadQuestion(f"line {reader.line_num}: {told}") from None
 
 
 def _checked(row: Any) -> Row:

@@ -4,13 +4,20 @@ What can be done is a link (`actions.py`); what its number means, the tab knows.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from knowledge.base import Document, Job, Stage
 from webui.actions import link
 from webui.markup import bar, flat, note
 from webui.texts.base import Texts
+
+SHOWN = 100
+"""Rows of the table at a time: ten thousand would be sent again at every step of a file on its way."""
+
+
+LONG = 60
+"""Characters of a name that may be cut where it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +28,53 @@ class Refused:
     reason: str
 
 
-def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[Refused], texts: Texts) -> str:
-    """Return the table: files on their way first, then what failed, then the documents, the latest first."""
+Entry = Job | Refused | Document
+
+
+def table(documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[Refused], texts: Texts, find: str = "") -> str:
+    """Return the table: files on their way first, then what failed, then the documents, the latest first.
+
+    `find`: a part of the names that are shown, in either case; no more than `SHOWN` of them are.
+    """
     latest = {job.name: job for job in jobs}
+    entries = _entries(documents, jobs, refused, latest)
+    if not entries:
+        return note(texts.no_documents, "quiet")
+    wanted = [entry for entry in entries if find.strip().casefold() in entry.name.casefold()]
+    above = _above([entry for entry in entries if not isinstance(entry, Document)], texts)
+    if not wanted:
+        return above + note(texts.none_named.format(find.strip()), "quiet")
+    heads = (texts.document, texts.stage, texts.passages, texts.time, texts.actions)
+    head = "".join(f"<th>{flat(text)}</th>" for text in heads)
+    rows = "".join(_entry(entry, latest, texts) for entry in wanted[:SHOWN])
+    more = note(texts.more_documents.format(f"{len(wanted) - SHOWN:,}"), "quiet") if len(wanted) > SHOWN else ""
+    return f'{above}<table class="documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}'
+
+
+def _entries(
+    documents: Sequence[Document], jobs: Sequence[Job], refused: Sequence[Refused], latest: Mapping[str, Job]
+) -> list[Entry]:
     # One that rests holds up what came later under its name, so it is seen beside it.
     going = [job for job in jobs if not job.done and (job.retry is not None or job is latest[job.name])]
     failed = [job for job in latest.values() if job.stage in ("failed", "cancelled")]
-    rows = (
-        [_job(job, texts) for job in going] + [_refused(file, texts) for file in refused] + [_job(job, texts) for job in failed]
-    )
+    replaced = {job.name for job in going}
     stored = sorted(documents, key=lambda document: (document.added, document.id), reverse=True)
-    rows += [
-        _document(document, latest.get(document.name), texts)
-        for document in stored
-        if document.name not in {j.name for j in going}
-    ]
-    if not rows:
-        return note(texts.no_documents, "quiet")
-    heads = (texts.document, texts.stage, texts.passages, texts.time, texts.actions)
-    head = "".join(f"<th>{flat(text)}</th>" for text in heads)
-    again = link("retryall", 0, texts.retry_all) if sum(job.stage == "failed" for job in failed) > 1 else ""
-    hide = again + (link("dismiss", 0, texts.dismiss) if failed or refused else "")
-    return f'<table class="documents"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>{hide}'
+    return [*going, *refused, *failed, *(document for document in stored if document.name not in replaced)]
+
+
+def _above(files: Sequence[Job | Refused], texts: Texts) -> str:
+    """Return the links for all files that failed at once; above the table, where the files that failed are, too."""
+    ended = [file for file in files if isinstance(file, Refused) or file.done]
+    failed = sum(isinstance(file, Job) and file.stage == "failed" for file in ended)
+    again = link("retryall", 0, texts.retry_all) if failed > 1 else ""
+    hide = link("dismiss", 0, texts.dismiss) if ended else ""
+    return f'<div class="above">{again}{hide}</div>' if ended else ""
+
+
+def _entry(entry: Entry, latest: Mapping[str, Job], texts: Texts) -> str:
+    if isinstance(entry, Job):
+        return _job(entry, texts)
+    return _refused(entry, texts) if isinstance(entry, Refused) else _document(entry, latest.get(entry.name), texts)
 
 
 def _job(job: Job, texts: Texts) -> str:
@@ -64,7 +96,7 @@ def _job(job: Job, texts: Texts) -> str:
         acts = link("retry", job.id, texts.try_now) + link("cancel", job.id, texts.cancel)
         return _row(job.name, f'<span>{stage}, {when}</span><div class="muted">{detail}</div>', "", _seconds(job.seconds), acts)
     filled = f"{bar(job.part)} " if job.stage != "waiting" else ""
-    part = f" {100 * job.part:.0f} %" if job.stage != "waiting" and job.part else ""
+    part = f" {100 * job.part:.0f}\u00a0%" if job.stage != "waiting" and job.part else ""
     words = f"{filled}<span>{stage}{part}{', ' + detail if detail else ''}</span>"
     return _row(
         job.name,
@@ -94,8 +126,10 @@ def _refused(file: Refused, texts: Texts) -> str:
 
 
 def _row(name: str, stage: str, passages: str, seconds: str, actions: str) -> str:
-    return f'<tr><td class="name">{flat(name)}</td><td>{stage}</td><td>{passages}</td><td>{seconds}</td><td>{actions}</td></tr>'
+    whole = f' title="{flat(name)}"' if len(name) > LONG else ""
+    named = f'<td class="name"{whole}><span class="clamp">{flat(name)}</span></td>'
+    return f"<tr>{named}<td>{stage}</td><td>{passages}</td><td>{seconds}</td><td>{actions}</td></tr>"
 
 
 def _seconds(seconds: float) -> str:
-    return "" if seconds <= 0 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return "" if seconds < 0.05 else f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

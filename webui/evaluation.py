@@ -58,10 +58,16 @@ def comparison(one: RunOf, other: RunOf | None, texts: Texts) -> str:
 
 def _figures(one: RunOf, other: RunOf | None, texts: Texts) -> str:
     names = [measure for measure in MEASURES if measure in one.figures or (other and measure in other.figures)]
-    heads = (texts.measure, texts.run_one, *((texts.run_other, texts.difference) if other else ()))
+    heads = [texts.measure, _run(texts.run_one, one, texts)]
+    heads += [_run(texts.run_other, other, texts), texts.difference] if other else []
     head = "".join(f"<th>{flat(text)}</th>" for text in heads)
     body = "".join(_figure(measure, one, other, texts) for measure in names)
     return f'<table class="documents figures"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _run(name: str, run: RunOf, texts: Texts) -> str:
+    """Return the head of a run's column: which of the two it is, and how was searched."""
+    return f"{name} · {texts.search_modes.get(run.mode, run.mode)}"
 
 
 def _figure(measure: str, one: RunOf, other: RunOf | None, texts: Texts) -> str:

@@ -10,8 +10,8 @@ import gradio as gr
 from api.errors import sentence
 from assistant.assistant import Assistant
 from knowledge.base import KnowledgeError, Passage
-from knowledge.evaluation import DEEPEST, BadQuestion, Question, evaluate
-from knowledge.question_files import RunOf, rows_of
+from knowledge.evaluation import DEEPEST, BadQuestion, Question, evaluate, question_of
+from knowledge.question_files import Row, RunOf, rows_of
 from knowledge.ranking import Mode
 from webui import evaluation
 from webui.actions import Door, parsed
@@ -20,6 +20,8 @@ from webui.markup import note
 from webui.texts.base import Texts
 
 TICK_SECONDS = 0.2
+SHOWN = 5
+"""Names of documents that are not there."""
 
 
 class EvaluationTab:
@@ -98,7 +100,10 @@ class EvaluationTab:
         )
 
     def _compare(self, base: str, one: str | None, other: str | None) -> str:
-        runs = {run.id: run for run in self._files.runs(self._token(base))}
+        try:
+            runs = {run.id: run for run in self._files.runs(self._token(base))}
+        except KnowledgeError as error:
+            return note(sentence(error), "note warning")
         first = runs.get(one or "")
         return evaluation.comparison(first, runs.get(other or ""), self._texts) if first else ""
 
@@ -106,12 +111,24 @@ class EvaluationTab:
         path = Path(file)
         try:
             rows = rows_of(path.read_bytes(), path.name)
-            told = self._texts.questions_added.format(self._files.add(self._token(base), rows), len(rows))
+            added = self._files.add(self._token(base), rows)
+            told = self._added(added, len(rows)) + self._unknown(base, rows)
         except (KnowledgeError, BadQuestion) as error:
             return (note(f"{path.name}: {error}", "note warning"), *self._questions(base))
         finally:
             path.unlink(missing_ok=True)
         return (told, *self._questions(base))
+
+    def _added(self, added: int, count: int) -> str:
+        known = self._texts.questions_known if added < count else ""
+        return note(self._texts.questions_added.format(f"{added:,}", f"{count:,}") + known, "quiet")
+
+    def _unknown(self, base: str, rows: Sequence[Row]) -> str:
+        """Return which documents should be found that nothing can find, as they are not there."""
+        known = {document.name for document in self._library.documents(base)}
+        missing = dict.fromkeys(name for row in rows for name in sorted(question_of(row).files) if name not in known)
+        names = ", ".join([*list(missing)[:SHOWN], *(["…"] if len(missing) > SHOWN else [])])
+        return note(self._texts.files_unknown.format(names), "note warning") if missing else ""
 
     async def _run(self, base: str, modes: Sequence[Mode]) -> AsyncGenerator[tuple[Any, ...], None]:
         """Ask all questions and tell how far it is; what it gave is kept even when nobody looks any more."""

@@ -13,6 +13,7 @@ from api.errors import sentence
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from knowledge.base import BaseInfo, KnowledgeError
+from knowledge.catalog import DEFAULT
 from knowledge.loaders import LOADERS, formats
 from knowledge.rebuild import Rebuild
 from webui import actions, documents, rebuilding
@@ -29,13 +30,19 @@ from webui.retrieval_tab import RetrievalTab
 from webui.texts.base import Texts
 
 TICK_SECONDS = 0.7
+SEVERAL = 12
+"""Documents beyond which one is better looked for by its name."""
 
 
 class LangChainTab:
     """The components of the tab and what they do."""
 
-    def __init__(self, assistant: Assistant, settings: ServerSettings, admission: Admission, texts: Texts) -> None:
+    def __init__(
+        self, assistant: Assistant, settings: ServerSettings, admission: Admission, texts: Texts, kept: gr.BrowserState
+    ) -> None:
+        """`kept`: the name of the base that was chosen last."""
         library = assistant.library
+        self._kept = kept
         self._library, self._settings, self._texts = library, settings, texts
         self._doors = actions.doors()
         self._passages = PassagesTab(library, texts)
@@ -68,7 +75,7 @@ class LangChainTab:
         with gr.Row(elem_classes="bases"):
             self.base = gr.Dropdown(
                 bases,
-                value="default",
+                value=DEFAULT,
                 label=texts.knowledge_base,
                 min_width=200,
                 elem_id="base",
@@ -88,6 +95,9 @@ class LangChainTab:
             self.create = gr.Button(
                 texts.create, variant="primary", size="md", scale=0, min_width=80, visible=False, elem_id="base-create"
             )
+            self.leave = gr.Button(
+                texts.cancel.capitalize(), size="md", scale=0, min_width=80, visible=False, elem_id="base-leave"
+            )
             self.facts = gr.Markdown("", elem_classes="facts-chip", latex_delimiters=[])
         self.rebuild = gr.Markdown("", visible=False, elem_id="rebuild", latex_delimiters=[])
 
@@ -97,6 +107,10 @@ class LangChainTab:
             with gr.Tab(texts.documents, id="documents") as self._documents_tab:
                 self._place_drop()
                 self.refused = gr.State([])
+                self.find = gr.Textbox(
+                    "", placeholder=texts.find_document, label=texts.find_document, show_label=False, container=False,
+                    max_lines=1, max_length=255, visible=False, elem_id="documents-find",
+                )  # fmt: skip
                 self.rows = gr.Markdown("", elem_id="documents", latex_delimiters=[])
                 self.timer = gr.Timer(TICK_SECONDS, active=True)
                 self._backup.place()
@@ -116,23 +130,27 @@ class LangChainTab:
     def wire(self, page: gr.Blocks, shown: gr.Tab, others: list[gr.Dropdown]) -> None:
         """Connect the tab `shown`; `others` are the choices of a knowledge base elsewhere on the page."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        table = [self.rows, self.facts, self.rebuild, self.timer]
-        scope = [self.base, self.refused]
+        table = [self.rows, self.facts, self.rebuild, self.timer, self.find]
+        scope = [self.base, self.refused, self.find]
+        naming = [self.name, self.create, self.leave]
         choices = [self.base, self._conversation.base, *others]
         self._elsewhere = len(others)
         self.files.change(self._count, self.files, self.vectorize, **quiet)
-        self.vectorize.click(self._add, [self.files, self.base], [self.files, self.refused, *table], **quiet)
+        self.vectorize.click(self._add, [self.files, self.base, self.find], [self.files, self.refused, *table], **quiet)
         self.timer.tick(self._table, scope, table, **quiet)
-        self.base.change(self._choose, self.base, [self._conversation.base, self.refused, *table], **quiet)
-        self.new.click(lambda: (gr.update(visible=True), gr.update(visible=True)), None, [self.name, self.create], **quiet)
-        gr.on([self.create.click, self.name.submit], self._create, self.name, [self.name, self.create, *choices], **quiet)
+        self.find.change(self._table, scope, table, trigger_mode="always_last", **quiet)
+        self.base.change(self._choose, self.base, [self._conversation.base, self.refused, self._kept, *table], **quiet)
+        self.base.focus(self._bases, choices, choices, **quiet)
+        self.new.click(lambda: [gr.update(visible=True)] * 3, None, naming, **quiet)
+        self.leave.click(lambda: [gr.update(value="", visible=False), *[gr.update(visible=False)] * 2], None, naming, **quiet)
+        gr.on([self.create.click, self.name.submit], self._create, self.name, [*naming, *choices], **quiet)
         door = self._doors[actions.DOCUMENTS]
-        door.go.click(self._act, [door.act, *scope], [*table, *choices], **quiet)
+        door.go.click(self._act, [door.act, self.refused, self.find, *choices], [self.refused, *table, *choices], **quiet)
         self._backup.wire(page)
         self._passages.wire(self.base, self._doors["passages"], self._passages_tab, self.tabs)
         self._retrieval.wire(self.base, self._doors["try"])
         self._evaluation.wire(self.base, self._doors["evaluate"], self._evaluation_tab)
-        page.load(self._bases, None, choices, **quiet).then(self._table, scope, table, **quiet)
+        page.load(self._open, [self._kept, *choices], choices, **quiet).then(self._table, scope, table, **quiet)
         # Documents may have come by another way since (the sample document from the chat, files over the API), and passages
         # may have been switched off in the tab beside.
         gr.on([shown.select, self._documents_tab.select], self._table, scope, table, **quiet)
@@ -144,7 +162,8 @@ class LangChainTab:
         words = {0: self._texts.vectorize_none, 1: self._texts.vectorize_one}
         return gr.update(value=words.get(count, self._texts.vectorize.format(count)), interactive=count > 0)
 
-    async def _add(self, files: list[str] | None, base: str) -> tuple[Any, ...]:
+    async def _add(self, files: list[str] | None, base: str, find: str) -> tuple[Any, ...]:
+        self._check(base)
         refused = []
         for file in files or []:
             path = Path(file)
@@ -152,7 +171,7 @@ class LangChainTab:
                 await asyncio.to_thread(self._take, base, path)
             except KnowledgeError as error:
                 refused.append(Refused(path.name, sentence(error)))
-        return (None, refused, *self._table(base, refused))
+        return (None, refused, *self._table(base, refused, find))
 
     def _take(self, base: str, path: Path) -> None:
         # Gradio has put the upload into its own folder; once the library has it, that copy is waste.
@@ -161,16 +180,19 @@ class LangChainTab:
         finally:
             path.unlink(missing_ok=True)
 
-    def _table(self, base: str, refused: list[Refused]) -> tuple[Any, ...]:
+    def _table(self, base: str, refused: list[Refused], find: str) -> tuple[Any, ...]:
         try:
             jobs, stored = self._library.jobs(base), self._library.documents(base)
             info = next(info for info in self._library.bases() if info.name == base)
         except (KnowledgeError, StopIteration):
-            return documents.table([], [], refused, self._texts), "", gr.update(visible=False), gr.update(active=False)
+            told = gr.update(value=note(self._texts.base_gone.format(base)), visible=True)
+            return "", "", told, gr.update(active=False), gr.update(visible=False)
         again = self._rebuild_of(base)
         going = any(not job.done for job in jobs) or not self._library.ready or (again is not None and again.running)
         said = gr.update(visible=False) if again is None else gr.update(value=rebuilding.line(again, self._texts), visible=True)
-        return documents.table(stored, jobs, refused, self._texts), self._facts(info), said, gr.update(active=going)
+        rows = documents.table(stored, jobs, refused, self._texts, find)
+        many = bool(find) or len(stored) + len(jobs) > SEVERAL
+        return rows, self._facts(info), said, gr.update(active=going), gr.update(visible=many)
 
     def _rebuild_of(self, base: str) -> Rebuild | None:
         """Return how far the vectors of a base are being made again, None where they need not be or nobody can say yet."""
@@ -180,11 +202,13 @@ class LangChainTab:
             return None
 
     def _facts(self, info: BaseInfo) -> str:
-        facts = [self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}"), info.embedder]
-        return " · ".join([*(flat(fact) for fact in facts if fact), link("drop", 0, self._texts.delete_base)])
+        facts = [self._texts.base_facts.format(f"{info.documents:,}", f"{info.chunks:,}")]
+        facts += [f'<span class="model" title="{flat(info.embedder)}">{flat(info.embedder)}</span>'] if info.embedder else []
+        return " · ".join([*facts, link("drop", 0, self._texts.delete_base)])
 
     def _choose(self, base: str) -> tuple[Any, ...]:
-        return (base, [], *self._table(base, []))
+        *table, find = self._table(base, [], "")
+        return (base, [], base, *table, {**find, "value": ""})
 
     def _create(self, name: str) -> tuple[Any, ...]:
         try:
@@ -194,17 +218,36 @@ class LangChainTab:
         names = [info.name for info in self._library.bases()]
         chosen = gr.update(choices=names, value=made.name)
         rest = (gr.update(choices=names) for _ in range(self._elsewhere))
-        return (gr.update(value="", visible=False), gr.update(visible=False), chosen, chosen, *rest)
+        closed = (gr.update(value="", visible=False), gr.update(visible=False), gr.update(visible=False))
+        return (*closed, chosen, chosen, *rest)
 
-    def _bases(self) -> tuple[Any, ...]:
+    def _check(self, base: str) -> None:
+        """Refuse what is meant for a base that another page has deleted."""
+        if base not in [info.name for info in self._library.bases()]:
+            raise gr.Error(self._texts.base_gone.format(base), print_exception=False)
+
+    def _open(self, kept: str, base: str, *others: str) -> tuple[Any, ...]:
+        """Return the choices with the base that was chosen last in this browser, if it is still there."""
+        known = kept in [info.name for info in self._library.bases()]
+        return self._bases(kept if known else base, *others)
+
+    def _bases(self, *chosen: str) -> tuple[Any, ...]:
+        """Return the choices of a base; says so where another page has deleted the one of this tab, the first of `chosen`."""
+        choices = self._choices(*chosen)
+        if choices[0]["value"] != chosen[0]:
+            gr.Warning(self._texts.base_gone.format(chosen[0]), title=self._texts.knowledge_base)
+        return choices
+
+    def _choices(self, *chosen: str) -> tuple[dict[str, Any], ...]:
+        """Return all bases for each choice of one; what was `chosen` stays as long as it is there."""
         names = [info.name for info in self._library.bases()]
-        return tuple(gr.update(choices=names) for _ in range(2 + self._elsewhere))
+        return tuple(gr.update(choices=names, value=one if one in names else DEFAULT) for one in chosen)
 
-    def _act(self, act: str, base: str, refused: list[Refused]) -> tuple[Any, ...]:
-        """Do what a link of the tab says: `VERB/ID/nonce`; what is already gone needs no word."""
+    def _act(self, act: str, refused: list[Refused], find: str, base: str, *others: str) -> tuple[Any, ...]:
+        """Do what a link of the tab says: `VERB/ID/nonce`; what is already gone needs no word. `look`: only show what is."""
         verb, identity = parsed(act)
         if verb == "drop":
-            return self._drop(base)
+            return self._drop(base, *others)
         if verb == "dismiss":
             refused = []
         if identity is not None:
@@ -212,17 +255,16 @@ class LangChainTab:
                 self._do(verb, identity, base)
             except KnowledgeError as error:
                 gr.Warning(sentence(error))
-        return (*self._table(base, refused), *(gr.skip() for _ in range(2 + self._elsewhere)))
+        choices = self._bases(base, *others)
+        return (refused, *self._table(choices[0]["value"], refused, find), *choices)
 
-    def _drop(self, base: str) -> tuple[Any, ...]:
+    def _drop(self, base: str, *others: str) -> tuple[Any, ...]:
         try:
             self._library.delete(base)
         except KnowledgeError as error:
             gr.Warning(sentence(error))
-        names = [info.name for info in self._library.bases()]
-        left = base if base in names else names[0]
-        chosen = gr.update(choices=names, value=left)
-        return (*self._table(left, []), chosen, chosen, *(gr.update(choices=names, value=left) for _ in range(self._elsewhere)))
+        choices = self._choices(base, *others)
+        return ([], *self._table(choices[0]["value"], [], ""), *choices)
 
     def _do(self, verb: str, identity: int, base: str) -> None:
         if verb == "delete":

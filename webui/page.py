@@ -10,6 +10,7 @@ from api.administrators import Administrators
 from api.settings import ServerSettings
 from assistant.assistant import Assistant
 from assistant.switch import ModelSwitch
+from knowledge.catalog import DEFAULT
 from webui import actions, chat_api, chat_tab
 from webui.admission import Admission
 from webui.conversation import Conversation
@@ -39,11 +40,12 @@ def build(assistant: Assistant, switch: ModelSwitch, settings: ServerSettings, t
         clock = gr.Timer(STATUS_SECONDS, active=True)
         # What the browser keeps must stand outside the tabs: a part of a tab that is not open is not there yet.
         chat, beside = (Conversation(assistant, texts, key, secret) for key in ("chat", "langchain"))
+        kept = gr.BrowserState(DEFAULT, storage_key="chat-llm-webui-base", secret=secret)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(texts.chat, id="chat", render_children=True):
                 chat_tab.place(chat, drawer, bases, texts)
             with gr.Tab("LangChain", id="langchain", render_children=True) as shown:
-                tab = LangChainTab(assistant, settings, admission, texts)
+                tab = LangChainTab(assistant, settings, admission, texts, kept)
                 tab.place(beside, drawer, bases)
         tab.wire(page, shown, [chat.base])
         drawer.wire(page)
@@ -83,13 +85,19 @@ def head(texts: Texts, root_path: str) -> str:
         },
         "doors": dict(actions.TABS),
         "confirm": {"delete": texts.confirm_delete, "drop": texts.confirm_delete_base},
+        "ask": texts.ask_heading,
         "keys": texts.keys,
         "shortcuts": texts.shortcuts,
         "lang": texts.code,
     }
     script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "source.js", "page.js"))
     data = json.dumps(words).replace("<", "\\u003c")
-    drawn = {"settings": texts.settings, "close": texts.close, "all-documents": texts.draft_all}  # by page.css
+    drawn = {
+        "settings": texts.settings,
+        "close": texts.close,
+        "all-documents": texts.draft_all,
+        "passages": texts.passages,
+    }  # by page.css
     lines = "; ".join(f"--{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in drawn.items())
     style = f"<style>:root {{ {lines} }}</style>"
     return f'<meta name="color-scheme" content="light dark">{style}<script>const WORDS = {data};\n{script}</script>'

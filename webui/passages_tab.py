@@ -18,7 +18,8 @@ from webui.texts.base import Texts
 SHOWN = 20
 """Passages shown at a time."""
 
-LONGEST_SHARED = 4000
+SHORTEST_SHARED, LONGEST_SHARED = 4, 4000
+"""Characters: less is chance, like the bar at the end of a table's row and at the beginning of the next."""
 
 
 class PassagesTab:
@@ -62,7 +63,10 @@ class PassagesTab:
             return gr.skip(), gr.skip(), self._listed(base, document, number)
         if verb in ("off", "on"):
             return gr.skip(), gr.skip(), self._switch(base, document, number, verb == "off")
-        name = next((one.name for one in self._library.documents(base) if one.id == number), None)
+        name = self._name(base, number)
+        if name is None:
+            gr.Warning(self._texts.document_gone)
+            return gr.skip(), gr.skip(), gr.skip()
         return gr.Tabs(selected="passages"), gr.update(choices=self._names(base), value=name), self._first(base, name)
 
     def _switch(self, base: str, document: str | None, chunk: int, off: bool) -> str:
@@ -74,6 +78,13 @@ class PassagesTab:
             gr.Warning(sentence(error))
             return self._first(base, document)
         return self._listed(base, document, numbers.index(chunk) // SHOWN)
+
+    def _name(self, base: str, document: int) -> str | None:
+        """Return the name of a document, None where it or its base was deleted meanwhile."""
+        try:
+            return next((one.name for one in self._library.documents(base) if one.id == document), None)
+        except KnowledgeError:
+            return None
 
     def _names(self, base: str) -> list[str]:
         try:
@@ -139,7 +150,7 @@ def _pager(part: int, parts: int, begin: int, end: int, count: int, texts: Texts
 
 def _shared(before: str, text: str) -> int:
     """Return how many characters at the beginning of `text` the end of `before` has, too."""
-    for length in range(min(len(before), len(text), LONGEST_SHARED), 0, -1):
+    for length in range(min(len(before), len(text), LONGEST_SHARED), SHORTEST_SHARED - 1, -1):
         if before.endswith(text[:length]):
             return length
     return 0

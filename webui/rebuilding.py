@@ -17,7 +17,7 @@ def line(state: Rebuild, texts: Texts) -> str:
     if state.seconds:
         left = f"{state.passages - state.done:,}"
         said.append(texts.rebuild_takes.format(talk.duration(state.seconds, texts), left))
-    return f'<div class="note">{flat(" ".join(said))} {link("rebuild", 0, texts.rebuild)}</div>'
+    return f'<div class="note"><span>{flat(" ".join(said))}</span>{link("rebuild", 0, texts.rebuild)}</div>'
 
 
 def _going(state: Rebuild, texts: Texts) -> str:

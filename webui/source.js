@@ -2,6 +2,7 @@
 // Everything comes from our own routes and is put in as text; nothing of a document is ever markup here.
 const SOURCE = (() => {
   const words = WORDS.source;
+  const ROW = /^\s*\|.*\|\s*$/, RULE = /^(?=[^-]*-)\s*\|[\s|:-]+\|\s*$/; // as passage_text.py reads them
   const fill = (text, ...values) => values.reduce((made, value) => made.replace("{}", value), text);
   const make = (name, parent, text = "", kind = "") => {
     const made = document.createElement(name);
@@ -112,18 +113,50 @@ const SOURCE = (() => {
       const row = make("div", body, "", `block ${block.kind === "text" ? "" : "code"}`);
       const at = make("span", row, block.line ? String(block.line) : "", "line");
       if (block.line) at.title = fill(words.line, block.line);
-      const text = make("div", row, "", "text"), signs = block.text;
-      let done = 0;
-      for (const [begin, end] of places(signs, block.marks)) {
-        text.append(signs.slice(done, begin));
-        make("mark", text, signs.slice(begin, end));
-        done = end;
-      }
-      text.append(signs.slice(done));
+      write(make("div", row, "", "text"), block.text, places(block.text, block.marks));
     }
     if (found.after) make("p", body, words.later, "place");
     const first = body.querySelector("mark");
     body.scrollTop = first ? Math.max(0, first.offsetTop - body.offsetTop - 90) : 0;
+  }
+
+  // Put in a text, what is marked in it as such, and its Markdown tables as tables.
+  function write(parent, text, marks) {
+    const lines = [...text.matchAll(/[^\n]*(?:\n|$)/g)].filter((line) => line[0]).map((line) => [line.index, line.index + line[0].length]);
+    const is = (at, form) => lines[at] && form.test(text.slice(...lines[at]));
+    let held = 0;
+    for (let at = 0; at < lines.length; at += 1) {
+      if (!is(at, ROW) || !is(at + 1, RULE)) continue;
+      put(parent, text, held, lines[at][0], marks);
+      const table = make("table", parent), head = make("thead", table), rows = make("tbody", table);
+      put_row(make("tr", head), "th", text, lines[at], marks);
+      for (at += 2; is(at, ROW); at += 1) put_row(make("tr", rows), "td", text, lines[at], marks);
+      held = at < lines.length ? lines[at][0] : text.length;
+      at -= 1;
+    }
+    put(parent, text, held, text.length, marks);
+  }
+
+  function put_row(row, kind, text, [begin, end], marks) {
+    const bars = [...text.slice(begin, end).matchAll(/(?<!\\)\|/g)].map((bar) => begin + bar.index);
+    for (let at = 0; at + 1 < bars.length; at += 1) {
+      let first = bars[at] + 1, last = bars[at + 1];
+      while (first < last && text[first] === " ") first += 1;
+      while (last > first && text[last - 1] === " ") last -= 1;
+      put(make(first < last ? kind : "td", row), text, first, last, marks, (part) => part.replaceAll("\\|", "|"));
+    }
+  }
+
+  function put(parent, text, begin, end, marks, read = (part) => part) {
+    let done = begin;
+    for (const [from, to] of marks) {
+      const first = Math.max(from, done), last = Math.min(to, end);
+      if (first >= last) continue;
+      parent.append(read(text.slice(done, first)));
+      make("mark", parent, read(text.slice(first, last)));
+      done = last;
+    }
+    parent.append(read(text.slice(done, end)));
   }
 
   // The server counts characters, and JavaScript halves of them: they differ behind an emoji.

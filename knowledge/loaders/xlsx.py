@@ -35,17 +35,19 @@ def read(path: Path, report: PageReport) -> Extract:
     check_office(path, "xl/")
     import openpyxl
 
-    with warnings.catch_warnings():  # about parts that it leaves out; none of them is text
-        warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     cleaner = Cleaner()
     blocks: list[Block] = []
-    shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     merged, uncomputed = looked_through(path)
-    for number, sheet in enumerate(shown, 1):
-        alone = len(shown) == 1 and UNNAMED.match(sheet.title)
-        blocks += tables(sheet, () if alone else (cleaner.clean(sheet.title),), cleaner, merged)
-        report(number, len(shown))
+    # Given the file and not its path: an original is kept without the ending of its name, which openpyxl asks of a path.
+    with path.open("rb") as file:
+        with warnings.catch_warnings():  # about parts that it leaves out; none of them is text
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        for number, sheet in enumerate(shown, 1):
+            alone = len(shown) == 1 and UNNAMED.match(sheet.title)
+            blocks += tables(sheet, () if alone else (cleaner.clean(sheet.title),), cleaner, merged)
+            report(number, len(shown))
     hidden = len(book.worksheets) - len(shown)
     told = (f"{hidden} hidden sheet{'s are' if hidden > 1 else ' is'} not read",) if hidden else ()
     return Extract(tuple(blocks), None, (*told, *never_computed(uncomputed), *cleaner.warnings()))

@@ -92,7 +92,8 @@ def test_lines_of_json_are_read_and_chinese_csv_too() -> None:
 @pytest.mark.parametrize(
     ("data", "name", "told"),
     [
-        (b"", "q.csv", "the first line has to name the columns"),
+        (b" \n", "q.csv", "the file is empty"),
+        (b'question,file\n"who?,a.md\n', "q.csv", "a quotation mark is opened and never closed"),
         (b"who?,a.md\n", "q.csv", "the first line has to name the columns"),
         (b"question,file\n", "q.csv", "no question"),
         (b"question,file\n,a.md\n", "q.csv", "line 2: .*question"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from knowledge.base import Document, Job, Retry
-from webui.documents import Refused, table
+from webui.documents import SHOWN, Refused, table
 from webui.texts import LANGUAGES
 
 EN = LANGUAGES["en"]
@@ -29,7 +29,7 @@ def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
     going = job("a.pdf", "embedding", detail="64 of 188 passages", chunks=188)
     failed = job("b.pdf", "failed", id=8, detail="needs OCR: 12 of 12 pages are images")
     html = table([document("c.md")], [going, failed], [Refused("d.exe", "no loader")], EN)
-    assert "width:50%" in html and "embedding 50 %, 64 of 188 passages" in html and "#act/cancel/7" in html
+    assert "width:50%" in html and "embedding 50\u00a0%, 64 of 188 passages" in html and "#act/cancel/7" in html
     assert "failed: needs OCR: 12 of 12 pages are images" in html and "#act/retry/8" in html
     assert (
         "c.md" in html
@@ -82,3 +82,18 @@ def test_names_are_text() -> None:
 def test_passages_that_are_switched_off_are_counted() -> None:
     html = table([replace(document("c.md"), switched_off=2), document("d.md", 4)], [], [], EN)
     assert html.count("switched off") == 1 and '41<div class="muted">2 switched off</div>' in html
+
+
+def test_names_are_found_and_the_table_is_no_longer_than_a_person_reads() -> None:
+    many = [document(f"Report {number}.md", number) for number in range(SHOWN + 20)]
+    html = table(many, [job("letter.pdf", "reading")], [], EN)
+    assert html.count("<tr>") == SHOWN + 1 and EN.more_documents.format("21") in html and "letter.pdf" in html
+    found = table(many, [job("letter.pdf", "reading")], [], EN, " report 11 ")
+    assert "Report 11.md" in found and "letter.pdf" not in found and "Report 12.md" not in found
+    assert EN.none_named.format("&lt;nobody&gt;") in table(many, [], [], EN, "<nobody>")
+
+
+def test_what_is_for_all_failed_files_stands_above_them() -> None:
+    html = table([document("a.md")], [job("b.pdf", "failed")], [Refused("c.exe", "no loader")], EN)
+    assert html.index("#act/dismiss/0") < html.index("b.pdf") and "#act/retryall/0" not in html
+    assert "#act/dismiss" not in table([document("a.md")], [job("b.pdf", "reading")], [], EN)

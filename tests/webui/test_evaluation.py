@@ -23,6 +23,7 @@ def test_a_run_alone_tells_what_it_missed() -> None:
 
 def test_two_runs_tell_their_difference_and_the_questions_that_moved() -> None:
     html = evaluation.comparison(run("hybrid", 0.75, 1, 3, 2), run("dense", 0.5, 1, None, 1), EN)
+    assert f"<th>{EN.run_one} · both</th><th>{EN.run_other} · meaning</th>" in html
     assert '<span class="good">+0.250</span>' in html and '<span class="muted">+2.5 ms</span>' in html
     assert "stands elsewhere: 2 of 3" in html and "question 0" not in html
     assert '<span class="good">3</span></td><td>not in the first 10' in html and '<span class="bad">2</span></td><td>1<' in html

@@ -42,3 +42,9 @@ def test_what_is_switched_off_is_counted_labelled_and_explained() -> None:
     assert 'href="#act/on/8">switch on<span class="unseen"> passage 2</span>' in html
     html = listing([on], 0, EN)
     assert EN.switched_off not in html and EN.switched_off_hint not in html
+
+
+def test_the_bar_of_a_table_that_goes_on_is_not_shared() -> None:
+    rows = [f"| Kind | Crates |\n| --- | --- |\n| {kind} | 7 |" for kind in ("Pear", "Plum")]
+    html = listing([passage(number, text) for number, text in enumerate(rows)], 0, EN)
+    assert html.count("<table") == 2 and 'class="shared"' not in html

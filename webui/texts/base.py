@@ -140,6 +140,11 @@ class Texts:
     cancel: str
     delete_base: str
     base_facts: str
+    base_gone: str
+    document_gone: str
+    find_document: str
+    more_documents: str
+    none_named: str
     drop: str
     vectorize_one: str
     vectorize: str
@@ -212,6 +217,8 @@ class Texts:
     evaluating: str
     from_file: str
     questions_added: str
+    questions_known: str
+    files_unknown: str
     questions_count: str
     no_questions: str
     question: str

@@ -144,6 +144,11 @@ TEXTS = Texts(
     cancel="cancel",
     delete_base="delete this base",
     base_facts="documents: {} · passages: {}",
+    base_gone="The knowledge base “{}” was deleted.",
+    document_gone="This document is no longer in the knowledge base.",
+    find_document="Find a document by its name",
+    more_documents="{} more: find them by their names above.",
+    none_named="No document here has “{}” in its name.",
     drop="Drop documents here, or click to choose them: {}. Up to {} MB each.",
     vectorize_one="Vectorize 1 file",
     vectorize="Vectorize {} files",
@@ -179,7 +184,7 @@ TEXTS = Texts(
     rebuild_failed="Rebuilding stopped: {}.",
     rebuilding="Rebuilding with {}: {} of {} passages",
     by_words="Only words were compared, not their meaning: the embedding model that made this knowledge base is no longer"
-    " there. Rebuild the base in the tab LangChain.",
+    " there. Rebuild it in the tab LangChain.",
     backup="Back up all knowledge bases",
     backing_up="Backing up…",
     backed_up="The backup is in {} on the server. Documents: {}, size: {}.",
@@ -223,6 +228,8 @@ TEXTS = Texts(
     evaluating="Asking: {} of {}…",
     from_file="Add from CSV",
     questions_added="Questions added: {} of {}.",
+    questions_known=" The others were here already.",
+    files_unknown="Documents named in the file that are not in this knowledge base: {}. Their questions find nothing.",
     questions_count="questions: {}",
     no_questions="No test questions yet. Save some in Try retrieval, have the model draft some, or add a CSV file whose first"
     " line is “question,file,phrase”: what is asked, the document that should be found, and words that should be in it (one of"
