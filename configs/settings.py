@@ -13,7 +13,7 @@ import typing
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 ENVIRONMENT_PREFIX = "CHAT_LLM_WEBUI_"
@@ -35,6 +35,22 @@ class Settings(BaseModel):
         None,
         description="file of settings: YAML, whose keys are the flags' names without the dashes, or a service JSON of PAI-EAS",
     )
+
+    @field_validator("*")
+    @classmethod
+    def _somebodys_home(cls, value: Any, field: ValidationInfo) -> Any:
+        named = isinstance(value, str) and str(field.field_name).endswith("_path")
+        if isinstance(value, Path) or named:
+            expanded(Path(value))
+        return value
+
+
+def expanded(path: Path) -> Path:
+    """Return a path whose `~` or `~NAME` is the home folder it stands for; raises `ValueError` where there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home folder {path.parts[0]}") from error
 
 
 def titles(kind: type[Settings]) -> dict[str, str]:

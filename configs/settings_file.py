@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from configs.settings import Settings, SettingsError, help_text, is_list, nearest, titles
+from configs.settings import Settings, SettingsError, expanded, help_text, is_list, nearest, titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ Shape = Callable[[type[Settings], Mapping[str, Any]], Mapping[str, Given] | None
 
 def read(kind: type[Settings], path: Path, origin: str, shapes: Sequence[Shape]) -> Mapping[str, Given]:
     """Return the values of the file at `path`, which `origin` named."""
+    try:
+        path = expanded(path)
+    except ValueError as error:
+        raise SettingsError(f"{origin} {path} cannot be read: {error}.") from error
     document = _document(path, origin)
     if document is None:
         return {}
@@ -55,7 +59,7 @@ def _document(path: Path, origin: str) -> Any:
     # YAML takes most JSON, but not tabs, and a file that says it is JSON should be told where it is none.
     is_json = path.suffix.lower() == ".json"
     try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text) if is_json else yaml.safe_load(text)
     except OSError as error:
         raise SettingsError(f"{origin} {path} cannot be read: {error.strerror}.") from error

@@ -179,9 +179,10 @@ LETTERS = st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" '\"\\
 TEXT = st.text(LETTERS, min_size=1, max_size=12).filter(
     lambda text: not text.startswith(tuple(LONG_DASHES)) and text.strip() not in ("", "none")
 )
+FOLDER = TEXT.filter(lambda text: not text.startswith("~"))  # "~0" is nobody's home, which is refused
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "port": st.integers(1, 65535),
-    "model_path": TEXT | st.none(),
+    "model_path": FOLDER | st.none(),
     "backend": st.sampled_from(["transformers", "vllm", "echo"]),
     "model_type": st.sampled_from(["qwen", "llama2", None]),
     "precision": st.sampled_from(["fp32", "int4", None]),
@@ -189,10 +190,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "engine_arg": st.lists(TEXT.map(lambda text: f"a={text}x"), max_size=2),
     "max_concurrent": st.integers(1, 1024),
     "kv_memory": st.none() | st.floats(0.001, 65536),
-    "hub_cache": st.none() | TEXT.map(Path),
+    "hub_cache": st.none() | FOLDER.map(Path),
     "echo_delay": st.floats(0, 60),
-    "data_dir": TEXT.map(Path),
-    "embedding_path": st.none() | TEXT,
+    "data_dir": FOLDER.map(Path),
+    "embedding_path": st.none() | FOLDER,
     "request_timeout": st.integers(1, 86400),
     "max_waiting": st.integers(0, 4096),
     "max_running": st.none() | st.integers(1, 1024),

@@ -65,6 +65,8 @@ def test_variables_of_others_are_none_of_ours() -> None:
         (["--listen=maybe"], {}, ["--listen:", "boolean", "'maybe'"]),
         (["--precision=fp12"], {}, ["--precision:", "'fp32' or 'bf16'", "'fp12'"]),
         ([], {"PORT": "0"}, ["CHAT_LLM_WEBUI_PORT:", "'0'"]),
+        (["--folder=~nobody-of-this-name/x"], {}, ["--folder:", "there is no home folder ~nobody-of-this-name"]),
+        (["--config=~nobody-of-this-name/x.yaml"], {}, ["--config ~nobody-of-this-name/x.yaml", "there is no home folder"]),
         (["--config=/not/there.yaml"], {}, ["--config /not/there.yaml", "No such file"]),
         ([], {"CONFIG": "/not/there.yaml"}, ["CHAT_LLM_WEBUI_CONFIG /not/there.yaml"]),
     ],
