@@ -55,7 +55,7 @@ class ResponseAnswer:
         """Return for each number in brackets the document of its passage; `index`: the character where the brackets open."""
         found, sources = [], self.run.sources
         for match in citations.matches(text_of(self.run)) if self.searched else ():
-            for number in map(int, match[2].replace("，", ",").split(",")):
+            for number in citations.numbers(match, len(sources)):
                 if 1 <= number <= len(sources):
                     source = sources[number - 1].source
                     place = {"index": match.end(1), "file_id": source.file, "filename": source.name}

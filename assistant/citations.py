@@ -1,4 +1,4 @@
-"""Which of the offered passages an answer cites. Knows the notation `[1]`, `[1, 2]`; no passage and no model.
+"""Which of the offered passages an answer cites. Knows the notation `[1]`, `[1, 2]`, `[2-4]`, `【1】`; no passage and no model.
 
 What stands in code (between backticks, or in a fence of three) is no citation: `x[7]` stays to the letter.
 """
@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-CITATION = re.compile(r"(\s?)\[(\d{1,3}(?:\s*[,，]\s*\d{1,3})*)\](?!\()")
+_SOME, _SPAN = r"\d{1,3}(?:\s*[,，、]\s*\d{1,3})*", r"\d{1,3}\s*[-–]\s*\d{1,3}"
+CITATION = re.compile(rf"(\s?)[\[【]({_SOME})[\]】](?!\()")
 """Numbers in brackets; what is followed by `(` is a Markdown link."""
 
 FENCE = "```"
-_CODE_OR_CITATION = re.compile(rf"{CITATION.pattern}|{FENCE}[\s\S]*?(?:{FENCE}|\Z)|`[^`\n]*`")
+_CODE_OR_CITATION = re.compile(rf"(\s?)[\[【]({_SOME}|{_SPAN})[\]】](?!\()|{FENCE}[\s\S]*?(?:{FENCE}|\Z)|`[^`\n]*`")
 """Both, so that a citation within code is not seen; of code the groups are None."""
 
-UNFINISHED = re.compile(r"\s?(?:\[[\d\s,，]*\]?)?\Z")
+UNFINISHED = re.compile(r"\s?(?:[\[【][\d\s,，、–-]*[\]】]?)?\Z")
 """The end of a text where a citation may be on its way."""
 
 CODE_ENDS = re.compile(r"[`\n]")
@@ -35,9 +36,18 @@ def matches(text: str) -> Iterator[re.Match[str]]:
 
 def find(text: str, offered: int) -> Citations:
     """Return the citations of `text` when `offered` passages were in its prompt."""
-    numbers = [number for match in matches(text) for number in _numbers(match)]
-    used = dict.fromkeys(number for number in numbers if 1 <= number <= offered)
-    return Citations(tuple(used), sum(not 1 <= number <= offered for number in numbers))
+    found = [number for match in matches(text) for number in numbers(match, offered)]
+    used = dict.fromkeys(number for number in found if 1 <= number <= offered)
+    return Citations(tuple(used), sum(not 1 <= number <= offered for number in found))
+
+
+def numbers(match: re.Match[str], offered: int) -> list[int]:
+    """Return the numbers of a citation, on offer or not. A span whose ends are not both on offer is none: `[0-9]` is text."""
+    found = [int(number) for number in re.findall(r"\d+", match[2])]
+    if not re.fullmatch(_SPAN, match[2]):
+        return found
+    first, last = found
+    return list(range(first, last + 1)) if 1 <= first < last <= offered else []
 
 
 def rewrite(text: str, offered: int, show: Callable[[list[int]], str]) -> str:
@@ -47,10 +57,11 @@ def rewrite(text: str, offered: int, show: Callable[[list[int]], str]) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        if match[2] is None:
+        found = numbers(match, offered) if match[2] is not None else []
+        if not found:
             return match[0]
-        numbers = [number for number in _numbers(match) if 1 <= number <= offered]
-        return match[1] + show(numbers) if numbers else ""
+        there = [number for number in found if 1 <= number <= offered]
+        return match[1] + show(there) if there else ""
 
     return _CODE_OR_CITATION.sub(replace, text) if offered else text
 
@@ -113,7 +124,3 @@ class Mender:
     def end(self) -> str:
         """Return what was held back, when nothing more comes."""
         return self._held if self._fenced else mend(self._held, self._offered)
-
-
-def _numbers(match: re.Match[str]) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", match[2])]

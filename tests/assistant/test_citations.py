@@ -18,6 +18,9 @@ from assistant.citations import Citations, Mender, find, matches, mend, rewrite
         ("a [1,3][2]", 3, (1, 3, 2), 0),
         ("一[1，2]。", 3, (1, 2), 0),
         ("a [4] [0]", 3, (), 2),
+        ("a【1】b【2、3】c 【7】", 3, (1, 2, 3), 1),
+        ("a [1-3] b [2 – 3]", 3, (1, 2, 3), 0),
+        ("a [0-9] b [2-5] c [3-1]", 3, (), 0),
         ("a [1, 9]", 3, (1,), 1),
         ("a [1](http://x)", 3, (), 0),
         ("a [1] (see)", 3, (1,), 0),
@@ -40,6 +43,8 @@ def test_find(text: str, offered: int, used: tuple[int, ...], invalid: int) -> N
         ("a [3] b", 2, "a b"),
         ("[3]", 2, ""),
         ("a\n[1] b", 2, "a\n[1] b"),
+        ("a【1】b【7】c", 2, "a[1]bc"),
+        ("a [1-2] b [0-9] c [1-5]", 2, "a [1, 2] b [0-9] c [1-5]"),
         ("[7](http://x) stays", 2, "[7](http://x) stays"),
         ("list[7] stays without passages", 0, "list[7] stays without passages"),
         ("no brackets", 2, "no brackets"),
@@ -65,7 +70,12 @@ def test_rewrite_shows_the_offered_numbers() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["a", " ", "[", "]", "1", "9", ",", "(", "[1]", " [9]", "[2, 7]", "\n", "，"]), max_size=30),
+    st.lists(
+        st.sampled_from(
+            ["a", " ", "[", "]", "1", "9", ",", "(", "[1]", " [9]", "[2, 7]", "[1-2]", "-", "【", "】", "、", "\n", "，"]
+        ),
+        max_size=30,
+    ),
     st.integers(0, 3),
     st.data(),
 )
