@@ -83,6 +83,8 @@ ERRORS: dict[type[Exception], Row] = {
     knowledge.RerankerUnusable: Row(503, "reranker_not_ready"),
     knowledge.TextTooLong: Row(400, "context_length_exceeded"),
     knowledge.StorageFull: Row(507, "storage_full"),
+    knowledge.StorageFailed: Row(500, "storage_failed"),
+    knowledge.StoreInUse: Row(503, "storage_in_use"),
     knowledge.TooLarge: Row(413, "too_large"),
     knowledge.UnsupportedFormat: Row(415, "unsupported_format"),
     knowledge.KnowledgeError: Row(400, "knowledge_error"),

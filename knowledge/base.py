@@ -99,6 +99,10 @@ class StorageFull(KnowledgeError):
     """The disk is full; documents already stored stay readable."""
 
 
+class StorageFailed(KnowledgeError):
+    """What is stored is damaged or missing, or its disk cannot be used; the text says what and where."""
+
+
 class StoreInUse(KnowledgeError):
     """Another process holds this data folder; the text names its process id."""
 

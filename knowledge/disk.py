@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from knowledge.base import KnowledgeError, StorageFull
+from knowledge.base import StorageFailed, StorageFull
 
 
 def flush(path: Path) -> None:
@@ -20,10 +20,10 @@ def flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Turn the disk's errors into the room's: `StorageFull`, or `KnowledgeError` that names the folder."""
+    """Turn the disk's errors into the room's: `StorageFull`, or `StorageFailed` that names the folder."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull(f"the disk of {folder} is full; documents already stored stay readable") from error
-        raise KnowledgeError(f"{folder} cannot be read or written: {error.strerror}") from error
+        raise StorageFailed(f"{folder} cannot be read or written: {error.strerror}") from error

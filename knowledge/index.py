@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge import flat, inverted
-from knowledge.base import EmbedderMismatch, KnowledgeError
+from knowledge.base import EmbedderMismatch, StorageFailed
 from knowledge.flat import Flat
 from knowledge.inverted import Inverted
 from knowledge.lexical import Lexical
@@ -212,7 +212,7 @@ class Index:
         """Return the best `count` chunks by vector, of shape (1, dimension), and by words with what each counts.
 
         Both at one moment, each with its cosine and its score by words. `only`: the ids, in order, of the chunks that
-        count. Raises `KnowledgeError` when the base could not be read.
+        count. Raises `StorageFailed` when the base could not be read.
         """
         with self.lock:
             nearest = dict(self.search(vector, count, only))
@@ -242,11 +242,11 @@ class Index:
     def search(self, vector: npt.NDArray[np.float32], count: int, only: Numbers | None = None) -> list[tuple[int, float]]:
         """Return up to `count` ids and their cosine to `vector`, of shape (1, dimension), the nearest first.
 
-        Raises `KnowledgeError` when the base could not be read.
+        Raises `StorageFailed` when the base could not be read.
         """
         with self.lock:
             if self._incomplete:
-                raise KnowledgeError(DAMAGED)
+                raise StorageFailed(DAMAGED)
             if self._vectors is None:
                 return []
             self._check(vector.shape[1])

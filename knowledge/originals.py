@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from knowledge.base import KnowledgeError, StorageFull, TooLarge
+from knowledge.base import StorageFailed, StorageFull, TooLarge
 from knowledge.disk import flush, told
 
 MIB = 1024 * 1024
@@ -44,7 +44,7 @@ class Originals:
         self._fault = fault
 
     def open(self) -> None:
-        """Make the folders; raises `KnowledgeError` when that is not possible."""
+        """Make the folders; raises `StorageFailed` when that is not possible."""
         with told(self.folder):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._incoming.mkdir(mode=0o700, exist_ok=True)
@@ -66,11 +66,11 @@ class Originals:
         return self.folder / sha256[:2] / sha256
 
     def read(self, sha256: str) -> bytes:
-        """Return the bytes; raises `KnowledgeError` when they are not there or not those any more."""
+        """Return the bytes; raises `StorageFailed` when they are not there or not those any more."""
         with told(self.folder):
             data = self.path(sha256).read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise KnowledgeError("the stored original is damaged: add the file again")
+            raise StorageFailed("the stored original is damaged: add the file again")
         return data
 
     def receive(self, parts: Iterable[bytes], limit: int) -> Received:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from knowledge import disk
-from knowledge.base import KnowledgeError, StorageFull, StoreInUse
+from knowledge.base import KnowledgeError, StorageFailed, StorageFull, StoreInUse
 from knowledge.schema import STEPS
 
 VERSION = len(STEPS)
@@ -182,9 +182,9 @@ def _error(path: Path, error: sqlite3.Error) -> KnowledgeError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreInUse(f"another program is writing to {path}")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        return KnowledgeError(f"{path} cannot be read or written ({error}): check the disk and the file's rights")
+        return StorageFailed(f"{path} cannot be read or written ({error}): check the disk and the file's rights")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return KnowledgeError(
+        return StorageFailed(
             f"{path} is damaged ({error}); it was not changed: restore it from a backup, or move it away to start empty"
         )
-    return KnowledgeError(f"{path} could not be used: {error}")
+    return StorageFailed(f"{path} could not be used: {error}")

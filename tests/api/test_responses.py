@@ -10,7 +10,15 @@ from starlette.responses import PlainTextResponse
 from api.errors import ERRORS, fault, row, sentence
 from api.security_headers import SECURITY_HEADERS
 from generation.base import EngineFailed, GenerationError, ModelUnusable, Piece, PromptTooLong
-from knowledge.base import KnowledgeError, StorageFull, TooLarge, UnreadableFile, UnsupportedFormat
+from knowledge.base import (
+    KnowledgeError,
+    StorageFailed,
+    StorageFull,
+    StoreInUse,
+    TooLarge,
+    UnreadableFile,
+    UnsupportedFormat,
+)
 from tests.api.live import Live, Make
 
 KEY = "sesame-4711"
@@ -200,6 +208,8 @@ async def test_an_engine_that_fails_says_its_sentence(server: Live, monkeypatch:
         (ModelUnusable("x"), 500, "engine_failed"),
         (GenerationError("x"), 500, "engine_failed"),
         (StorageFull("x"), 507, "storage_full"),
+        (StorageFailed("x"), 500, "storage_failed"),
+        (StoreInUse("x"), 503, "storage_in_use"),
         (TooLarge("x"), 413, "too_large"),
         (UnsupportedFormat("x"), 415, "unsupported_format"),
         (UnreadableFile("empty", "x"), 400, "knowledge_error"),

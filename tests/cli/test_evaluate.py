@@ -73,7 +73,7 @@ def test_a_table_shows_where_modes_differ(folder: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "holds no question"),
+        ("", "the file is empty"),
         ('{"question": "q", "file": null}', "holds no question"),
         ('{"question": "q", "file": "a"}\n{', "line 2: it is no JSON"),
         ('{"file": "a"}', 'line 1: "question" is missing'),
