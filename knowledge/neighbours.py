@@ -153,7 +153,7 @@ def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 def _shared(before: str, after: str) -> int:
     """Return how many characters the end of one text and the beginning of the next have in common: sentences, no mere sign."""
     start = max(0, len(before) - len(after))
-    while start < len(before):
+    while (start := before.find(after[:1], start)) >= 0:  # at each other place they differ from the first character on
         whole = not before[max(start - 1, 0) : start].isalnum() and after.startswith(before[start:])
         if whole and any(map(str.isalnum, before[start:])):
             return len(before) - start
