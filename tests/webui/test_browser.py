@@ -241,7 +241,7 @@ async def test_passages_retrieval_and_evaluation(serve: Serve, browser: Browser,
 
 
 async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(serve: Serve, browser: Browser) -> None:
-    server = await serve(backend="echo", echo_delay=0.03)
+    server = await serve(backend="echo", echo_delay=0.15)
     page, _ = await visit(browser, server.url)
     await choose_mode(page, "Chat")
     await ask(page, "chat", "[[count 2000]]")
@@ -264,7 +264,7 @@ async def test_an_answer_grows_on_through_a_reload_and_stop_stops_the_engine(ser
 
 
 async def test_a_question_waits_in_line_through_a_reload_and_stop_withdraws_it(serve: Serve, browser: Browser) -> None:
-    server = await serve(backend="echo", echo_delay=0.03, max_concurrent=1)
+    server = await serve(backend="echo", echo_delay=0.15, max_concurrent=1)
     one, _ = await visit(browser, server.url)
     two, _ = await visit(browser, server.url)
     for page in (one, two):
