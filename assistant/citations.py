@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _SOME, _SPAN = r"\d{1,3}(?:\s*[,，、]\s*\d{1,3})*", r"\d{1,3}\s*[-–]\s*\d{1,3}"
-CITATION = re.compile(rf"(\s?)[\[【]({_SOME})[\]】](?!\()")
+_IN_BRACKETS = r"(\s?)[\[【]({})[\]】](?!\()"
+CITATION = re.compile(_IN_BRACKETS.format(_SOME))
 """Numbers in brackets; what is followed by `(` is a Markdown link."""
 
 FENCE = "```"
-_CODE_OR_CITATION = re.compile(rf"(\s?)[\[【]({_SOME}|{_SPAN})[\]】](?!\()|{FENCE}[\s\S]*?(?:{FENCE}|\Z)|`[^`\n]*`")
+_CODE_OR_CITATION = re.compile(rf"{_IN_BRACKETS.format(f'{_SOME}|{_SPAN}')}|{FENCE}[\s\S]*?(?:{FENCE}|\Z)|`[^`\n]*`")
 """Both, so that a citation within code is not seen; of code the groups are None."""
 
 UNFINISHED = re.compile(r"\s?(?:[\[【][\d\s,，、–-]*[\]】]?)?\Z")

@@ -215,21 +215,23 @@ class LangChainTab:
             made = self._library.create(name)
         except KnowledgeError as error:
             raise gr.Error(sentence(error), title=self._texts.new_base, print_exception=False) from error
-        names = [info.name for info in self._library.bases()]
+        names = self._names()
         chosen = gr.update(choices=names, value=made.name)
         rest = (gr.update(choices=names) for _ in range(self._elsewhere))
         closed = (gr.update(value="", visible=False), gr.update(visible=False), gr.update(visible=False))
         return (*closed, chosen, chosen, *rest)
 
+    def _names(self) -> list[str]:
+        return [info.name for info in self._library.bases()]
+
     def _check(self, base: str) -> None:
         """Refuse what is meant for a base that another page has deleted."""
-        if base not in [info.name for info in self._library.bases()]:
+        if base not in self._names():
             raise gr.Error(self._texts.base_gone.format(base), print_exception=False)
 
     def _open(self, kept: str, base: str, *others: str) -> tuple[Any, ...]:
         """Return the choices with the base that was chosen last in this browser, if it is still there."""
-        known = kept in [info.name for info in self._library.bases()]
-        return self._bases(kept if known else base, *others)
+        return self._bases(kept if kept in self._names() else base, *others)
 
     def _bases(self, *chosen: str) -> tuple[Any, ...]:
         """Return the choices of a base; says so where another page has deleted the one of this tab, the first of `chosen`."""
@@ -240,7 +242,7 @@ class LangChainTab:
 
     def _choices(self, *chosen: str) -> tuple[dict[str, Any], ...]:
         """Return all bases for each choice of one; what was `chosen` stays as long as it is there."""
-        names = [info.name for info in self._library.bases()]
+        names = self._names()
         return tuple(gr.update(choices=names, value=one if one in names else DEFAULT) for one in chosen)
 
     def _act(self, act: str, refused: list[Refused], find: str, base: str, *others: str) -> tuple[Any, ...]:
