@@ -23,7 +23,7 @@ LIBRARIES = ("openpyxl",)
 UNNAMED = re.compile(r"(?:sheet|tabelle|feuil|hoja|лист|工作表|シート)\s?\d*$", re.IGNORECASE)
 """Names that a program gives: alone in its workbook, such a sheet needs no name."""
 
-MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
 MOST_MERGED = 10_000
 CURRENCY = re.compile(r'\[\$([^\]-]+)[^\]]*\]|"?([$\u20ac\u00a3\u00a5\u20b9])"?')
 DIGIT = re.compile(r"[0#?]")
@@ -67,17 +67,10 @@ def looked_through(path: Path) -> tuple[dict[str, Spans], int]:
 
 def span_of(match: re.Match[bytes]) -> tuple[tuple[int, int], Span]:
     """Return the row and column, from 1, of a merged cell, and the columns and rows that it takes."""
-    left, top, right, bottom = match.groups()
-    first, last = number_of(left), number_of(right)
-    return (int(top), first), (last - first + 1, int(bottom) - int(top) + 1)
+    from openpyxl.utils.cell import range_boundaries
 
-
-def number_of(letters: bytes) -> int:
-    """Return the number, from 1, of a column: A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - ord("A") + 1
-    return number
+    left, top, right, bottom = range_boundaries(match[1].decode())
+    return (top, left), (right - left + 1, bottom - top + 1)
 
 
 def never_computed(count: int) -> Iterator[str]:
@@ -105,7 +98,8 @@ def text_of(cell: Any) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, float | int):
         form = (cell.number_format or "").split(";")[0]
-        return f"{value * 100:.10g}%" if "%" in form else with_currency(f"{value:.15g}", form)
+        figure = f"{value:.15g}" if isinstance(value, float) else str(value)
+        return f"{value * 100:.10g}%" if "%" in form else with_currency(figure, form)
     if isinstance(value, timedelta):
         minutes, seconds = divmod(round(value.total_seconds()), 60)
         return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")

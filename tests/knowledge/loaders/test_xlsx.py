@@ -65,6 +65,15 @@ def test_currencies_and_times_are_written_as_they_are_shown(tmp_path: Path) -> N
     assert shown == ["5 €", "-$5", "1.5 €", "CHF 2", "7", "30:05", "08:05"]
 
 
+def test_no_digit_of_a_long_number_is_lost(tmp_path: Path) -> None:
+    def build(book: Any) -> None:
+        plain(book)
+        book.active.append(["account", 1234567890123456])
+
+    (found,) = extract(tmp_path, workbook(build)).blocks
+    assert "1234567890123456" in found.text
+
+
 def test_a_header_of_two_rows_is_one_and_notes_are_no_rows(tmp_path: Path) -> None:
     def build(book: Any) -> None:
         sheet = book.active
