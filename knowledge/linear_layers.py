@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LARGEST = 127
+USUAL = 1024
+"""Tokens at once for which the weights are laid out; with any other number the products are the same."""
 GELU_LOWEST = 0.17
 """GELU gives nothing below -0.17."""
 
@@ -26,7 +28,7 @@ class Workspace:
 
 
 class Linear(Protocol):
-    """y = x W^T + b; x of shape (tokens, width in), y (tokens, width out). The caller may overwrite y."""
+    """y = x W^T + b, or GELU of it; x of shape (tokens, width in), y (tokens, width out). The caller may overwrite y."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return y."""
@@ -35,12 +37,32 @@ class Linear(Protocol):
 class FloatLinear:
     """A layer in the floating-point type of its weights."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, gelu: bool = False) -> None:
         self._weight, self._bias = weight.contiguous(), bias
+        self._gelu = gelu
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return y."""
-        return functional.linear(x, self._weight, self._bias)
+        y = functional.linear(x, self._weight, self._bias)
+        return torch.ops.aten.gelu_(y) if self._gelu else y
+
+
+class TiledLinear:
+    """A bfloat16 layer whose weights lie as oneDNN multiplies them, instead of being laid out so for each product."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, gelu: bool = False) -> None:
+        self._weight, self._bias = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), USUAL), bias
+        self._then: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return y."""
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, *self._then)
+        return y
+
+
+def tiles() -> bool:
+    """Return whether `TiledLinear` computes here."""
+    return bool(torch.backends.mkldnn.is_available()) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
 
 
 class Int8Linear:
@@ -51,11 +73,14 @@ class Int8Linear:
     of x is below -lowest, spares looking at signs; x is then overwritten.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, workspace: Workspace, lowest: float | None = None) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor, workspace: Workspace, gelu: bool = False, lowest: float | None = None
+    ) -> None:
         self._scale = weight.abs().amax(dim=1).clamp_(min=torch.finfo(torch.float32).tiny) / LARGEST
         self._weight = (weight / self._scale[:, None]).round().to(torch.int8).t()
         self._bias = bias.float()
         self._workspace = workspace
+        self._gelu = gelu
         self._lowest = lowest
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -66,7 +91,8 @@ class Int8Linear:
         torch._int_mm(whole, self._weight, out=sums)
         y = self._workspace.take(torch.float32, tokens, width)
         y.copy_(sums).mul_(scale)
-        return torch.addcmul(self._bias, y, self._scale, out=y)
+        torch.addcmul(self._bias, y, self._scale, out=y)
+        return torch.ops.aten.gelu_(y) if self._gelu else y
 
     def _whole(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return x as integers, and by what each token is to be multiplied to get it back."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from knowledge.bert_folder import TABLE, WEIGHTS, BertShape, tensors
-from knowledge.linear_layers import GELU_LOWEST, FloatLinear, Int8Linear, Linear, Workspace
+from knowledge.linear_layers import GELU_LOWEST, FloatLinear, Int8Linear, Linear, TiledLinear, Workspace, tiles
 
 Precision = Literal["int8", "bfloat16", "float32"]
 
@@ -44,6 +44,11 @@ def exact() -> Precision:
     return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
 
 
+FEW, MANY = 16, 64
+"""In bfloat16 rows are filled up to a multiple of this, up to so many or above: oneDNN makes itself new code for each number
+of rows, which takes three times as long as a product of a thousand (AMX: 14 instead of 18 CPU s for 268,000 tokens)."""
+
+
 class PackedBert:
     """The weights of an encoder; one thread at a time may call `vectors`, any number unless it is of 8-bit integers."""
 
@@ -62,13 +67,24 @@ class PackedBert:
     def vectors(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Return the mean of each text's last hidden states, shape (texts, width); the tokens of a text: 1 to `positions`."""
         lengths = [len(text) for text in texts]
+        tokens = [token for text in texts for token in text]
+        count = len(tokens)
         with torch.inference_mode():
-            x = functional.embedding(torch.tensor([token for text in texts for token in text]), self._words)
-            x = self._first(x.add_(torch.cat([self._places[:length] for length in lengths])))
+            x = functional.embedding(torch.tensor(tokens + [0] * (self._rows(count) - count)), self._words)
+            x[:count] += torch.cat([self._places[:length] for length in lengths])
+            x = self._first(x)
             for layer in self._layers:
                 x = layer(x, lengths)
-            means: npt.NDArray[np.float32] = torch.stack([part.mean(dim=0) for part in torch.split(x, lengths)]).float().numpy()
+            parts = torch.split(x[:count], lengths)
+            means: npt.NDArray[np.float32] = torch.stack([part.mean(dim=0) for part in parts]).float().numpy()
         return means
+
+    def _rows(self, count: int) -> int:
+        """Return how many rows so many tokens are computed in."""
+        if self._words.dtype != torch.bfloat16:
+            return count
+        step = FEW if count <= MANY else MANY
+        return -(-count // step) * step
 
 
 class _Parts:
@@ -79,7 +95,9 @@ class _Parts:
         self._exact = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._workspace = Workspace() if precision == "int8" else None
         self._epsilon = epsilon
-        self.attention = torch.float32 if precision == "float32" else torch.bfloat16
+        # A CPU with 8-bit products need not have bfloat16 (Intel's Cascade Lake and Ice Lake), which is slow then.
+        beside = exact() if precision == "int8" else precision
+        self.attention = torch.bfloat16 if beside == "bfloat16" else torch.float32
 
     def numbers(self, name: str) -> Tensor:
         return self._weights[name].to(self._exact)
@@ -90,13 +108,14 @@ class _Parts:
         root = (len(biases[0]) // heads) ** 0.5
         return self._layer(torch.cat([weights[0] / root, *weights[1:]]), torch.cat([biases[0] / root, *biases[1:]]))
 
-    def linear(self, name: str, lowest: float | None = None) -> Linear:
-        return self._layer(self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], lowest)
+    def linear(self, name: str, gelu: bool = False, lowest: float | None = None) -> Linear:
+        return self._layer(self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], gelu, lowest)
 
-    def _layer(self, weight: Tensor, bias: Tensor, lowest: float | None = None) -> Linear:
+    def _layer(self, weight: Tensor, bias: Tensor, gelu: bool = False, lowest: float | None = None) -> Linear:
         if self._workspace is not None:
-            return Int8Linear(weight, bias, self._workspace, lowest)
-        return FloatLinear(weight.to(self._exact), bias.to(self._exact))
+            return Int8Linear(weight, bias, self._workspace, gelu, lowest)
+        kind = TiledLinear if self._exact == torch.bfloat16 and tiles() else FloatLinear
+        return kind(weight.to(self._exact), bias.to(self._exact), gelu)
 
     def norm(self, name: str) -> Callable[[Tensor], Tensor]:
         weight, bias, epsilon = self.numbers(f"{name}.weight"), self.numbers(f"{name}.bias"), self._epsilon
@@ -112,17 +131,20 @@ class _Layer:
         self._project = parts.projection(f"{name}attention.self.", heads)
         self._output = parts.linear(f"{name}attention.output.dense")
         self._attended = parts.norm(f"{name}attention.output.LayerNorm")
-        self._up = parts.linear(f"{name}intermediate.dense")
+        self._up = parts.linear(f"{name}intermediate.dense", gelu=True)
         self._down = parts.linear(f"{name}output.dense", lowest=GELU_LOWEST)
         self._done = parts.norm(f"{name}output.LayerNorm")
 
     def __call__(self, x: Tensor, lengths: list[int]) -> Tensor:
         projected, found = self._project(x).to(self._type), torch.empty_like(x)
-        for part, into, length in zip(torch.split(projected, lengths), torch.split(found, lengths), lengths, strict=True):
+        count = sum(lengths)
+        found[count:] = 0
+        parts, places = torch.split(projected[:count], lengths), torch.split(found[:count], lengths)
+        for part, into, length in zip(parts, places, lengths, strict=True):
             query, key, value = part.view(length, 3, self._heads, -1).permute(1, 2, 0, 3).contiguous()  # multiplies faster
             into.view(length, self._heads, -1).copy_(attend(query, key, value).transpose(0, 1))
         x = self._attended(self._output(found).add_(x))
-        return self._done(self._down(torch.ops.aten.gelu_(self._up(x))).add_(x))
+        return self._done(self._down(self._up(x)).add_(x))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from knowledge.linear_layers import GELU_LOWEST, FloatLinear, Int8Linear, Workspace
+from knowledge.linear_layers import GELU_LOWEST, FloatLinear, Int8Linear, TiledLinear, Workspace, tiles
 
 
 @pytest.fixture
@@ -40,7 +40,20 @@ def test_after_gelu_only_the_largest_number_counts() -> None:
     torch.manual_seed(2)
     weight, x = torch.randn(16, 64), gelu(torch.randn(9, 64))
     x[3] = gelu(torch.full((64,), -0.7))  # nothing but negative numbers
-    assert off(Int8Linear(weight, torch.zeros(16), Workspace(), GELU_LOWEST)(x.clone()), weight, x) < 0.01
+    assert off(Int8Linear(weight, torch.zeros(16), Workspace(), lowest=GELU_LOWEST)(x.clone()), weight, x) < 0.01
+
+
+@pytest.mark.parametrize("then", [False, True], ids=["plain", "gelu"])
+def test_all_layers_give_the_same_within_their_precision(then: bool) -> None:
+    torch.manual_seed(3)
+    weight, bias, x = torch.randn(32, 64) * 0.1, torch.randn(32), torch.randn(21, 64)
+    exact = gelu(linear(x, weight, bias)) if then else linear(x, weight, bias)
+    assert torch.allclose(FloatLinear(weight, bias, then)(x), exact, atol=1e-5)
+    assert torch.allclose(Int8Linear(weight, bias, Workspace(), then)(x), exact, atol=0.05)
+    halves = weight.bfloat16(), bias.bfloat16(), then
+    assert torch.allclose(FloatLinear(*halves)(x.bfloat16()).float(), exact, atol=0.05)
+    if tiles():
+        assert torch.allclose(TiledLinear(*halves)(x.bfloat16()).float(), exact, atol=0.05)
 
 
 def test_zeros_stay_finite() -> None:
