@@ -75,8 +75,3 @@ def load(target: str) -> Loader:
     """Import the loader that "module:function" names."""
     module, _, function = target.partition(":")
     return cast(Loader, getattr(importlib.import_module(module), function))
-
-
-def loader_for(name: str) -> Loader:
-    """Return the loader for a file of this name; raises `UnsupportedFormat`, which lists what is read."""
-    return load(target_for(name))

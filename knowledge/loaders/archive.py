@@ -27,7 +27,6 @@ WORD = "a Word document (.docx)"
 ROOTS = {"word/": WORD, "xl/": "a workbook (.xlsx)", "ppt/": "a presentation (.pptx)"}
 """Where the main part of each kind of Office document lies."""
 XML = (".xml", ".rels", ".vml")
-RELATIONSHIP = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
 class Archive:

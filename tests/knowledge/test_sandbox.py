@@ -14,7 +14,7 @@ import pytest
 
 from knowledge.base import UnreadableFile, UnsupportedFormat
 from knowledge.children import ROOT, Child
-from knowledge.loaders import LOADERS, loader_for
+from knowledge.loaders import LOADERS, target_for
 from knowledge.loaders.base import Extract
 from knowledge.sandbox import Cancelled, Sandbox, Task
 from knowledge.settings import KnowledgeSettings
@@ -227,9 +227,9 @@ def test_an_empty_file_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_an_unknown_format_lists_what_is_read() -> None:
     with pytest.raises(UnsupportedFormat, match=r"save it as \.docx"):
-        loader_for("letter.doc")
+        target_for("letter.doc")
     with pytest.raises(UnsupportedFormat, match=r"\.xyz files cannot be read, only \.txt.*\.pdf"):
-        loader_for("letter.xyz")
+        target_for("letter.xyz")
 
 
 def test_the_table_of_loaders_imports_no_library() -> None:

@@ -23,7 +23,6 @@ class Texts:
     new_chat: str
     send: str
     stop: str
-    ask_chat: str
     ask_base: str
     ask_heading: str
     ask_welcome: str
@@ -132,7 +131,6 @@ class Texts:
     model_loading: str
     model_failed: str
     embedder_loading: str
-    starting: str
 
     new_base: str
     new_base_name: str
