@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import bert_folder
+from knowledge import bert_folder, heap
 from knowledge.bert_folder import BertShape
 from knowledge.encoder_base import Batch
 from knowledge.packed_bert import PackedBert, Precision, exact
@@ -30,16 +30,20 @@ class PackedEncoder:
         self._cutting.enable_truncation(shape.longest)
         self._bert = PackedBert(shape, precision)
         self._exact = PackedBert(shape, exact()) if precision == "int8" else self._bert
+        heap.keep()
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents in their order, the short ones last."""
         tokens = [found.ids for found in self._cutting.encode_batch_fast(list(texts))]
         short = [place for place, ids in enumerate(tokens) if len(ids) <= SHORT]
         others = [place for place, ids in enumerate(tokens) if len(ids) > SHORT]
-        for bert, some in ((self._bert, others), (self._exact, short)):
-            for batch in batches([len(tokens[place]) for place in some], BATCH):
-                places = [some[number] for number in batch]
-                yield Batch(places, partial(bert.vectors, [tokens[place] for place in places]))
+        try:
+            for bert, some in ((self._bert, others), (self._exact, short)):
+                for batch in batches([len(tokens[place]) for place in some], BATCH):
+                    places = [some[number] for number in batch]
+                    yield Batch(places, partial(bert.vectors, [tokens[place] for place in places]))
+        finally:
+            heap.give_back()
 
     def question(self, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of a question, shape (1, dimension)."""
