@@ -42,6 +42,17 @@ def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "words"), [("en", "failed: it is protected by a password"), ("zh", "失败: 文件有密码保护")]
+)
+def test_why_a_file_failed_is_said_in_the_language_of_the_page(language: str, words: str) -> None:
+    locked = job("a.pdf", "failed", code="encrypted", detail="the file <a> is encrypted")
+    html = table([], [locked], [], LANGUAGES[language])
+    assert f"{words}<" in html and "the file &lt;a&gt; is encrypted" in html
+    resting = replace(locked, stage="waiting", code="storage_full", retry=Retry(time.time(), 1, 5))
+    assert f"{LANGUAGES[language].reasons['storage_full']}: the file" in table([], [resting], [], LANGUAGES[language])
+
+
+@pytest.mark.parametrize(
     ("language", "words"), [("en", "waiting, trying again at {} (2 of 5)"), ("zh", "将于 {} 重试（第 2/5 次）")]
 )
 def test_a_file_that_rests_says_why_and_when_it_is_tried_again(language: str, words: str) -> None:

@@ -1,12 +1,14 @@
 """Every language says everything, with the same places for names and numbers."""
 
 import dataclasses
+import re
 import string
 from typing import Any, get_args
 
 import pytest
 
-from knowledge.base import Stage
+from knowledge.base import Stage, UnreadableFile
+from knowledge.ingest import _CODES
 from webui.texts import LANGUAGES
 
 
@@ -35,3 +37,9 @@ def test_nothing_is_empty_and_the_places_agree(code: str) -> None:
 def test_every_stage_and_mode_has_a_name(code: str) -> None:
     assert set(LANGUAGES[code].stages) == set(get_args(Stage))
     assert set(LANGUAGES[code].modes) == {"chat", "retrieval", "knowledge"}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_reason_why_a_file_fails_has_words(code: str) -> None:
+    said = (UnreadableFile.__doc__ or "").rpartition("one of:")[2]
+    assert set(LANGUAGES[code].reasons) == {*re.findall(r"[a-z_]+", said), *_CODES.values()}

@@ -155,6 +155,7 @@ class Texts:
     time: str
     actions: str
     stages: dict[Stage, str]
+    reasons: dict[str, str]
     trying_again: str
     try_now: str
     delete: str
