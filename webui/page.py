@@ -118,4 +118,4 @@ def _status(assistant: Assistant, switch: ModelSwitch, texts: Texts) -> str:
 
 
 def _pill(kind: str, text: str) -> str:
-    return f'<span class="pill {kind}" title="{flat(text)}"><i></i>{flat(text)}</span>'
+    return f'<span class="pill {kind}" title="{flat(text)}"><i></i><span>{flat(text)}</span></span>'

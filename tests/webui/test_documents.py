@@ -41,9 +41,7 @@ def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
     assert "d.exe" in html and "no loader" in html
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "failed: it is protected by a password"), ("zh", "失败: 文件有密码保护")]
-)
+@pytest.mark.parametrize(("language", "words"), [("en", "failed: password-protected"), ("zh", "失败: 文件有密码保护")])
 def test_why_a_file_failed_is_said_in_the_language_of_the_page(language: str, words: str) -> None:
     locked = job("a.pdf", "failed", code="encrypted", detail="the file <a> is encrypted")
     html = table([], [locked], [], LANGUAGES[language])
