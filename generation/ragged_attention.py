@@ -83,9 +83,13 @@ def attend(
     if options.get("position_bias") is not None:
         raise NotImplementedError("attention with learned biases of positions")
     sizes = [row.size for row in rows]
-    queries = torch.split(query.to(rows[0].memory.form.dtype), sizes, dim=2)
-    parts = zip(rows, queries, torch.split(key, sizes, dim=2), torch.split(value, sizes, dim=2), strict=True)
-    out = [row.attend(module.layer_idx, its_query, its_key, its_value, scaling) for row, its_query, its_key, its_value in parts]
+    count = sum(sizes)  # what lies behind fills up, and belongs to no row
+    queries, keys, values = (torch.split(part[:, :, :count], sizes, dim=2) for part in (query, key, value))
+    parts = zip(rows, queries, keys, values, strict=True)
+    kind = rows[0].memory.form.dtype
+    out = [row.attend(module.layer_idx, asked.to(kind), key, value, scaling) for row, asked, key, value in parts]
+    if count < query.shape[2]:
+        out.append(out[0].new_zeros(1, query.shape[2] - count, *out[0].shape[2:]))
     return torch.cat(out, dim=1).to(query.dtype), None
 
 

@@ -21,6 +21,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from generation import ragged_forward
 from generation.base import Message, Sampling
 from generation.key_values import KeyValues
 from generation.ragged_forward import Part, RaggedForward, opened
@@ -64,9 +65,14 @@ def model_of(config: Any, dtype: torch.dtype = torch.float32) -> Any:
     return model
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "few"),
+    [(torch.float32, 4), (torch.bfloat16, 32), (torch.bfloat16, 4)],
+    ids=["float32", "bfloat16", "bfloat16 filled up"],
+)
 @pytest.mark.parametrize("name", SHARED)
-def test_rows_together_are_rows_alone(name: str, dtype: torch.dtype) -> None:
+def test_rows_together_are_rows_alone(name: str, dtype: torch.dtype, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ragged_forward, "FEW", few)
     model = model_of(SHARED[name], dtype)
     rows = [[(3 + 7 * row + 5 * place) % 300 for place in range(20 + row)] for row in range(3)]
     with torch.inference_mode():
@@ -74,6 +80,8 @@ def test_rows_together_are_rows_alone(name: str, dtype: torch.dtype) -> None:
     forward = opened(model)
     assert forward is not None
     memories = [KeyValues(forward.form, 64) for _ in rows]
+    read: list[int] = []
+    model.get_input_embeddings().register_forward_hook(lambda _, given, out: read.append(out.shape[1]))
     done = [0, 0, 0]
     found: list[list[torch.Tensor]] = [[], [], []]
     for sizes in ((9, 1, 13), (1, 12, 1), (10, 1, 7), (0, 7, 1)):
@@ -83,6 +91,7 @@ def test_rows_together_are_rows_alone(name: str, dtype: torch.dtype) -> None:
             found[row].append(logits)
             done[row] += sizes[row]
     assert done == [len(ids) for ids in rows]
+    assert read == ([32, 16, 32, 16] if dtype == torch.bfloat16 and few == 4 else [23, 14, 18, 8])
     for its, expected in zip(found, plain, strict=True):
         tolerance = 1e-4 if dtype == torch.float32 else 0.05
         assert (torch.cat(its) - expected).abs().max() <= tolerance * expected.abs().max()
