@@ -84,10 +84,10 @@ def attend(
         raise NotImplementedError("attention with learned biases of positions")
     sizes = [row.size for row in rows]
     count = sum(sizes)  # what lies behind fills up, and belongs to no row
-    queries, keys, values = (torch.split(part[:, :, :count], sizes, dim=2) for part in (query, key, value))
+    whole = query.to(rows[0].memory.form.dtype), key, value
+    queries, keys, values = (torch.split(part[:, :, :count], sizes, dim=2) for part in whole)
     parts = zip(rows, queries, keys, values, strict=True)
-    kind = rows[0].memory.form.dtype
-    out = [row.attend(module.layer_idx, asked.to(kind), key, value, scaling) for row, asked, key, value in parts]
+    out = [row.attend(module.layer_idx, its_query, its_key, its_value, scaling) for row, its_query, its_key, its_value in parts]
     if count < query.shape[2]:
         out.append(out[0].new_zeros(1, query.shape[2] - count, *out[0].shape[2:]))
     return torch.cat(out, dim=1).to(query.dtype), None
