@@ -65,7 +65,10 @@ async def library(folder: Path) -> AsyncIterator[Ask]:
 
         manager.register_result_handler(name, take)
         manager.add_request(list(ids), request_id=name, max_new_tokens=new, streaming=False)
-        return len((await done).generated_tokens)
+        while not (await asyncio.wait([done], timeout=1))[0]:
+            if not manager.is_running():
+                raise SystemExit("transformers' batching has ended (without the package psutil it finds no memory on a CPU)")
+        return len(done.result().generated_tokens)
 
     yield ask
     await asyncio.to_thread(manager.stop, block=True)
