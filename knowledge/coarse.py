@@ -36,9 +36,7 @@ class Coarse:
         for start in range(0, len(ids), PIECE):
             self.add(ids[start : start + PIECE], codes[start : start + PIECE])
         inner: Any = faiss.downcast_index(self._faiss.index)
-        kept = inner.codes
-        if (size := int(kept.size())) >= huge_pages.SMALLEST:
-            huge_pages.advise(int(kept.data()), size)
+        huge_pages.advise(int(inner.codes.data()), int(inner.codes.size()))
 
     def add(self, ids: Numbers, codes: Codes) -> None:
         """Put vectors in, given as the bits of float16."""

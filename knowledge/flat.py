@@ -125,15 +125,11 @@ class Flat:
 
     def pieces(self) -> Iterator[tuple[Numbers, Codes]]:
         """Yield copies of ids and codes, some thousands at a time; between two, vectors may be added but not removed."""
-        import faiss
-
-        inner = self._inner()
-        size, width = self.size, int(inner.code_size)
+        size = self.size
         for start in range(0, size, PIECE):
             stop = min(start + PIECE, size)
-            ids = faiss.rev_swig_ptr(self._faiss.id_map.data(), stop)[start:]
-            codes = faiss.rev_swig_ptr(inner.codes.data(), stop * width)[start * width :]
-            yield ids.copy(), codes.reshape(-1, width).copy()
+            ids, codes = self._held()
+            yield ids[start:stop].copy(), codes[start:stop].copy()
 
     def arrays(self) -> list[npt.NDArray[Any]]:
         """Return everything as arrays, `ARRAYS` of them."""

@@ -80,10 +80,10 @@ def _entry(entry: Entry, latest: Mapping[str, Job], texts: Texts) -> str:
 def _job(job: Job, texts: Texts) -> str:
     stage = flat(texts.stages[job.stage])
     detail = flat(job.detail)
-    reason = flat(texts.reasons.get(job.code, ""))  # in the page's language; the detail is in English
+    reason = texts.reasons.get(job.code, "")  # in the page's language; the detail is in English
     if job.stage in ("failed", "cancelled"):
         kind = "bad" if job.stage == "failed" else "muted"
-        words = f'<span class="{kind}">{": ".join(filter(None, (stage, reason or detail)))}</span>'
+        words = f'<span class="{kind}">{": ".join(filter(None, (stage, flat(reason) or detail)))}</span>'
         words += _below(job.detail) if reason else ""
         return _row(
             job.name,
@@ -96,8 +96,8 @@ def _job(job: Job, texts: Texts) -> str:
         at = time.strftime("%H:%M", time.localtime(job.retry.at))
         when = flat(texts.trying_again.format(at, job.retry.number, job.retry.most))
         acts = link("retry", job.id, texts.try_now) + link("cancel", job.id, texts.cancel)
-        why = ": ".join(filter(None, (reason, detail)))
-        return _row(job.name, f'<span>{stage}, {when}</span><div class="muted">{why}</div>', "", _seconds(job.seconds), acts)
+        why = _below(": ".join(filter(None, (reason, job.detail))))
+        return _row(job.name, f"<span>{stage}, {when}</span>{why}", "", _seconds(job.seconds), acts)
     filled = f"{bar(job.part)} " if job.stage != "waiting" else ""
     part = f" {100 * job.part:.0f}\u00a0%" if job.stage != "waiting" and job.part else ""
     words = f"{filled}<span>{stage}{part}{', ' + detail if detail else ''}</span>"

@@ -41,6 +41,14 @@ def test_what_was_freed_is_kept_until_it_is_given_back(how: str, least: int, mos
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    opened: list[object] = []
+
+    def another(name: object) -> object:  # without mallopt and malloc_trim, so that a call of either fails
+        opened.append(name)
+        return object()
+
+    monkeypatch.setattr(ctypes, "CDLL", another)
+    monkeypatch.setattr(sys, "platform", "linux")
     heap.keep()
     heap.give_back()
+    assert opened == [None, None]
