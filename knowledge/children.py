@@ -86,7 +86,7 @@ class Children:
                 self._end()
                 try:
                     return self._start(job)
-                except EOFError as error:
+                except (ConnectionError, EOFError) as error:  # it ended before it was asked, or while it was
                     raise ChildProcessError("the process that starts the readers of files does not start") from error
 
     def close(self) -> None:

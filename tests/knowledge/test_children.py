@@ -134,6 +134,15 @@ def test_a_fork_server_that_does_not_start_is_told(children: Children, monkeypat
         children.start(job("leave"))
 
 
+def test_a_fork_server_that_ends_before_it_is_asked_is_told(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("knowledge.children.socket.send_fds", gone)
+    with pytest.raises(ChildProcessError, match="does not start"):
+        children.start(job("leave"))
+
+
 def test_closing_a_sandbox_fails_the_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LOADERS, ".rogue", f"{ROGUE}:sleep")
     (tmp_path / "file.rogue").touch()
