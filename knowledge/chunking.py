@@ -22,6 +22,7 @@ from typing import Protocol
 from knowledge.base import Locator
 from knowledge.loaders.base import Block
 from knowledge.pieces import Piece, pieces_of
+from knowledge.plain import plain
 
 SLAB = 2000
 """Texts given to the tokenizer at once: its speed needs thousands, the memory of its answers no more."""
@@ -64,7 +65,7 @@ class Chunk:
     @property
     def embedded(self) -> str:
         """What the model reads."""
-        return self.prefix + self.text
+        return self.prefix + plain(self.text)
 
 
 def _nothing() -> None:
@@ -89,7 +90,7 @@ def split(blocks: Iterable[Block], name: str, tokens: Tokens, size: Size, check:
 
 def embedded(text: str, name: str, headings: tuple[str, ...], tokens: Tokens, whole: int) -> str:
     """Return what a model that reads `whole` tokens is given of a passage that was cut before."""
-    return _prefix(name, headings, tokens, whole // PREFIX_PART)[0] + text
+    return _prefix(name, headings, tokens, whole // PREFIX_PART)[0] + plain(text)
 
 
 def _prefix(name: str, headings: tuple[str, ...], tokens: Tokens, limit: int) -> tuple[str, int]:

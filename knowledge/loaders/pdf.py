@@ -6,6 +6,7 @@ PDFium is not thread-safe: one process reads one file (the sandbox).
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,6 +33,8 @@ MAX_PAGES = 2000
 PASSWORD, SECURITY = 4, 5
 """PDFium's error codes for a password that is missing and for a kind of encryption it does not know."""
 
+LEADERS = re.compile(r"(?:[ \t]?\.){5,}[ \t]*")
+"""Dots between a heading and its page number: nothing is lost but ink, which a language model would read dot by dot."""
 NO_GLYPHS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], " ")
 """Fonts of formulas put signs at control characters; that is usual and worth no warning."""
 
@@ -76,6 +79,7 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list
                 title = cleaner.clean(one.title.translate(NO_GLYPHS))
                 own = " ".join(filter(None, [take_caption(blocks), title]))
                 text = f"{spread.told(one, own, joined)}\n{text}".lstrip("\n")
+            text = LEADERS.sub(" … ", text)
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if tabular else "text"))
     return blocks

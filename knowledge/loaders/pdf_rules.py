@@ -26,13 +26,23 @@ def rules_of(page: Any) -> list[Rule]:
 
     found: set[Rule] = set()
     segments = 0
-    for path in page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=1):
+    for path in paths_of(page):
         segments += raw.FPDFPath_CountSegments(path)
         if segments > MOST_SEGMENTS:
             return []
         if is_seen(path):
             found.update(rule for rule in (rule_between(*ends) for ends in lines_in(path)) if rule)
     return sorted(found) if len(found) <= MOST_RULES else []
+
+
+def paths_of(page: Any) -> Iterator[Any]:
+    """Yield what is drawn on a page: handles, for pypdfium2's own objects of all its letters take longer than all else here."""
+    from pypdfium2 import raw
+
+    for index in range(raw.FPDFPage_CountObjects(page)):
+        handle = raw.FPDFPage_GetObject(page, index)
+        if handle and raw.FPDFPageObj_GetType(handle) == raw.FPDF_PAGEOBJ_PATH:
+            yield handle
 
 
 def is_seen(path: Any) -> bool:
@@ -47,13 +57,16 @@ def lines_in(path: Any) -> Iterator[tuple[Point, Point]]:
     """Yield the ends of the straight lines of a path, in points on the page."""
     from pypdfium2 import raw
 
-    matrix = path.get_matrix()
+    to = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(path, to):
+        return
+    a, b, c, d, e, f = to.a, to.b, to.c, to.d, to.e, to.f
     x, y = ctypes.c_float(), ctypes.c_float()
     begin = at = (0.0, 0.0)
     for index in range(raw.FPDFPath_CountSegments(path)):
         segment = raw.FPDFPath_GetPathSegment(path, index)
         raw.FPDFPathSegment_GetPoint(segment, x, y)
-        before, at = at, matrix.on_point(x.value, y.value)
+        before, at = at, (a * x.value + c * y.value + e, b * x.value + d * y.value + f)
         kind = raw.FPDFPathSegment_GetType(segment)
         if kind == raw.FPDF_SEGMENT_MOVETO:
             begin = at

@@ -4,9 +4,10 @@ Knows geometry, no PDF library. Tables without rules between their columns stay 
 by distances alone was wrong too often. Merged cells stand once, where they begin.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 from knowledge.loaders import table
 from knowledge.loaders.pdf_part import Part
@@ -48,6 +49,11 @@ class Grid:
     def is_grid(self) -> bool:
         """Whether there are two rows and two columns, and not too many."""
         return self.rows > 1 and self.columns > 1 and self.rows * self.columns <= MOST_CELLS
+
+    @property
+    def around(self) -> Rule:
+        """What holds all its cells."""
+        return self._xs[0], self._ys[0], self._xs[-1], self._ys[-1]
 
     def cell_at(self, x: float, y: float) -> tuple[int, int] | None:
         """Return row and column, from 0 at the top left, where the cell begins that holds this point; None outside."""
@@ -111,14 +117,16 @@ class Grid:
     def _merged(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
         """Yield for each cell the one that it belongs to: where no rule is between two cells, they are one."""
         anchors: dict[tuple[int, int], tuple[int, int]] = {}
+        sides = [[rule for rule in self._upright if abs(rule[0] - x) <= NEAR] for x in self._xs]
+        tops = [[rule for rule in self._across if abs(rule[1] - y) <= NEAR] for y in self._ys]
         for row in range(self.rows):
-            low, high = self._ys[self.rows - 1 - row], self._ys[self.rows - row]
+            middle = (self._ys[self.rows - 1 - row] + self._ys[self.rows - row]) / 2
             for column in range(self.columns):
-                left, right = self._xs[column], self._xs[column + 1]
+                centre = (self._xs[column] + self._xs[column + 1]) / 2
                 anchor = (row, column)
-                if column and not any(covers(rule[0], left, rule[1], rule[3], low, high) for rule in self._upright):
+                if column and not any(rule[1] <= middle <= rule[3] for rule in sides[column]):
                     anchor = anchors[row, column - 1]
-                elif row and not any(covers(rule[1], high, rule[0], rule[2], left, right) for rule in self._across):
+                elif row and not any(rule[0] <= centre <= rule[2] for rule in tops[self.rows - row]):
                     anchor = anchors[row - 1, column]
                 anchors[row, column] = anchor
                 yield (row, column), anchor
@@ -129,9 +137,13 @@ class Tables:
 
     def __init__(self, grids: list[Grid], boxes: Sequence[Rule], text: str, style: Style = lambda _: "") -> None:
         held: list[list[int]] = [[] for _ in grids]
+        left, bottom, right, top = around([grid.around for grid in grids])
         for place, box in enumerate(boxes):
+            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+            if box[2] <= box[0] or not (left <= x <= right and bottom <= y <= top):
+                continue
             for grid, places in zip(grids, held, strict=True):
-                cell = grid.cell_at((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) if box[2] > box[0] else None
+                cell = grid.cell_at(x, y)
                 if cell is not None:
                     grid.put(cell, place, text[place], box)
                     places.append(place)
@@ -140,9 +152,10 @@ class Tables:
         self.owners = {place: number for number, places in enumerate(held) if self.parts[number] for place in places}
 
 
-def covers(place: float, wanted: float, begin: float, end: float, low: float, high: float) -> bool:
-    """Whether a rule at `place` from `begin` to `end` lies on the line `wanted`, over the middle of [low, high]."""
-    return abs(place - wanted) <= NEAR and begin <= (low + high) / 2 <= end
+def around(rules: Sequence[Rule]) -> Rule:
+    """Return what holds all of some boxes."""
+    lefts, bottoms, rights, tops = zip(*rules, strict=True)
+    return min(lefts), min(bottoms), max(rights), max(tops)
 
 
 def words(signs: Sequence[tuple[int, str]], text: str) -> str:
@@ -159,23 +172,25 @@ def words(signs: Sequence[tuple[int, str]], text: str) -> str:
 
 def grids_of(rules: list[Rule]) -> list[Grid]:
     """Return the grids that rules make which meet each other."""
-    across = [rule for rule in rules if rule[2] - rule[0] > rule[3] - rule[1]]
-    upright = [rule for rule in rules if rule[2] - rule[0] <= rule[3] - rule[1]]
+    across = sorted((rule for rule in rules if rule[2] - rule[0] > rule[3] - rule[1]), key=itemgetter(1))
+    upright = {rule: met(rule, across) for rule in rules if rule[2] - rule[0] <= rule[3] - rule[1]}
+    meeting: dict[Rule, list[Rule]] = {rule: [] for rule in across}
+    for rule, others in upright.items():
+        for other in others:
+            meeting[other].append(rule)
     groups: list[Rules] = []
-    waiting = set(upright)
-    unseen = set(across)
-    while unseen:
+    while meeting:
         lying: list[Rule] = []
-        standing: list[Rule] = []
-        fresh = [unseen.pop()]
+        standing: dict[Rule, None] = {}
+        fresh = [next(iter(meeting))]
         while fresh:
-            lying += fresh
-            new = {rule for rule in waiting if any(meet(rule, other) for other in fresh)}
-            waiting -= new
-            standing += new
-            fresh = [rule for rule in unseen if any(meet(rule, other) for other in new)]
-            unseen -= set(fresh)
-        groups.append((lying, standing))
+            one = fresh.pop()
+            if one in meeting:
+                lying.append(one)
+                new = [rule for rule in meeting.pop(one) if rule not in standing]
+                standing.update(dict.fromkeys(new))
+                fresh += [other for rule in new for other in upright[rule]]
+        groups.append((lying, list(standing)))
     return [grid for lying, standing in abreast(groups) if (grid := Grid(lying, standing)).is_grid()]
 
 
@@ -200,6 +215,13 @@ def abreast(groups: list[Rules]) -> list[Rules]:
         else:
             found[place] = (found[place][0] + lying, found[place][1] + standing)
     return found
+
+
+def met(upright: Rule, across: Sequence[Rule]) -> list[Rule]:
+    """Return those of the rules across, in order from the lowest, that an upright one meets."""
+    begin = bisect_left(across, upright[1] - NEAR - STRAIGHT, key=itemgetter(1))
+    end = bisect_right(across, upright[3] + NEAR, lo=begin, key=itemgetter(1))
+    return [rule for rule in across[begin:end] if meet(upright, rule)]
 
 
 def meet(one: Rule, other: Rule) -> bool:
