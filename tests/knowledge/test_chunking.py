@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.base import Locator
-from knowledge.chunking import Chunk, Size, split
+from knowledge.chunking import Chunk, Size, embedded, split
 from knowledge.embeddings import Embedder
 from knowledge.loaders.base import Block
 from knowledge.pieces import pieces_of
@@ -37,6 +37,13 @@ def test_short_blocks_below_the_same_headings_are_one_chunk_that_embeds_them() -
     assert chunks[0].embedded == "Guide > Start\nFirst.\n\nSecond."
     assert chunks[0].tokens == STUB.count([chunks[0].embedded])[0]
     assert chunks[0].locator.headings == ("Guide", "Start")
+
+
+def test_a_model_reads_the_wording_and_a_person_the_text() -> None:
+    chunk = split([Block("See [**this**](a/b.md).", Locator(headings=("Guide",)))], "manual.md", STUB, SIZE)[0]
+    assert (chunk.text, chunk.embedded) == ("See [**this**](a/b.md).", "Guide\nSee this.")
+    assert chunk.tokens == STUB.count([chunk.embedded])[0]
+    assert embedded(chunk.text, "manual.md", ("Guide",), STUB, SIZE.whole) == chunk.embedded
 
 
 def test_blocks_below_other_headings_are_other_chunks() -> None:

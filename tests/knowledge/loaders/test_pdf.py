@@ -43,6 +43,11 @@ def test_a_wider_gap_begins_a_paragraph(tmp_path: Path) -> None:
     assert [block.text for block in found.blocks] == ["one\ntwo\nthree", "four\nfive"]
 
 
+def test_dots_that_lead_to_a_page_number_are_one_sign(tmp_path: Path) -> None:
+    found = extract(tmp_path, pdf(["Contents\nOne ........ 7\nTwo . . . . . . . . . 12\nA pause... and on"]))
+    assert [block.text for block in found.blocks] == ["Contents\nOne … 7\nTwo … 12\nA pause... and on"]
+
+
 def test_pages_that_are_pictures_are_told(tmp_path: Path) -> None:
     assert extract(tmp_path, image_pdf(3)) == Extract((), 3, (), (1, 2, 3))
     found = extract(tmp_path, image_pdf(4, "Some text"))
