@@ -15,9 +15,10 @@ from knowledge.base import Locator, UnreadableFile
 from knowledge.loaders.archive import Archive, another_kind, open_archive
 from knowledge.loaders.base import Block, Extract, Kind, PageReport
 from knowledge.loaders.cleaning import Cleaner
+from knowledge.loaders.docx_numbers import Numbers
 from knowledge.loaders.docx_styles import PLAIN, Style, child, local, of_properties, styles_of, value
 from knowledge.loaders.docx_table import table_of
-from knowledge.loaders.docx_text import begins_with_box, floating_in, holds_picture, notes_in, parts_in, text_of
+from knowledge.loaders.docx_text import begins_with_box, floating_in, holds_picture, notes_in, parts_in, put_before, text_of
 from knowledge.loaders.outline import Outline
 from knowledge.loaders.table import LONGEST_CAPTION, take_caption, with_captions_below
 
@@ -38,7 +39,8 @@ def read(path: Path, report: PageReport) -> Extract:
         if main not in archive or main.startswith(("xl/", "ppt/")):
             raise another_kind("word/", main)
         styles = archive.related(main, "styles")
-        document = _Document(styles_of(archive.tree(styles) if styles else None))
+        numbers = archive.related(main, "numbering")
+        document = _Document(styles_of(archive.tree(styles) if styles else None), archive.tree(numbers) if numbers else None)
         for element in body_of(archive, main):
             document.take(element)
         for relation, name in NOTES:
@@ -67,8 +69,10 @@ def body_of(archive: Archive, part: str) -> Iterator[Element]:
 class _Document:
     """The blocks so far, and what the next paragraph goes on with: the headings above it, an unfinished list."""
 
-    def __init__(self, styles: dict[str, Style]) -> None:
+    def __init__(self, styles: dict[str, Style], numbering: Element | None) -> None:
         self._styles = styles
+        lists = {identifier: style.numbered.list for identifier, style in styles.items() if style.numbered}
+        self._numbers = Numbers(numbering, lists)
         self._outline = Outline()
         self._cleaner = Cleaner()
         self._blocks: list[Block] = []
@@ -124,20 +128,26 @@ class _Document:
 
     def _take_words(self, paragraph: Element) -> None:
         text = self._cleaner.clean(text_of(paragraph)).strip()
-        properties = child(paragraph, "pPr")
-        style = of_properties(properties, self._styles.get(value(child(properties, "pStyle")) or "", PLAIN))
+        style, label = self._style_of(paragraph)
         if text and style.level is not None:
             self._end_list()
-            self._blocks += self._outline.enter(style.level, " ".join(text.split()))
+            self._blocks += self._outline.enter(style.level, " ".join([label, *text.split()]).strip())
         elif text and style.item is not None:
-            self._items.append("  " * min(style.item, 8) + "- " + ITEM.sub("", text, count=1))
+            self._items.append("  " * min(style.item, 8) + f"{label or '-'} {text if label else ITEM.sub('', text, count=1)}")
         elif text:
-            self._add(text)
+            self._add(f"{label} {text}" if label else text)
             if style.caption and not self._pictured and len(text) <= LONGEST_CAPTION and not FIGURE.match(text):
                 self._captions[id(self._blocks[-1])] = self._blocks[-1]
         self._pictured = not text and holds_picture(paragraph)
         for key in notes_in(paragraph):
             self._notes.setdefault(key, self._outline.path())
+
+    def _style_of(self, paragraph: Element) -> tuple[Style, str]:
+        """Return what a paragraph is, and its number; each is asked for once, in their order."""
+        properties = child(paragraph, "pPr")
+        identifier = value(child(properties, "pStyle")) or ""
+        style = of_properties(properties, self._styles.get(identifier, PLAIN))
+        return style, self._cleaner.clean(self._numbers.next(style.numbered, identifier, style.level is not None))
 
     def _take_table(self, table: Element) -> None:
         self._end_list()
@@ -146,6 +156,8 @@ class _Document:
             for part in parts_in(cells[0]):
                 self.take(part)
             return
+        for paragraph in parts_in(table, "p"):
+            put_before(paragraph, self._style_of(paragraph)[1])
         caption = take_caption(self._blocks, self._outline.path(), self._captions)
         self._add(table_of(table, caption), kind="table")
         self._pictured = False

@@ -5,6 +5,7 @@ through the style it is based on, or by its name: the names of built-in styles a
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
@@ -21,6 +22,14 @@ LONGEST_CHAIN = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """The list (`w:numId`) that a paragraph is counted in, and how deep (from 0; None: as the list says of its style)."""
+
+    list: str
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
     """`level`: of a heading, 0 for the document's title; `item`: the depth of a list item; None for neither.
 
@@ -30,6 +39,7 @@ class Style:
     level: int | None = None
     item: int | None = None
     caption: bool = False
+    numbered: Numbered | None = None
 
 
 PLAIN = Style()
@@ -70,19 +80,32 @@ def styles_of(root: Element | None) -> dict[str, Style]:
     for element in root if root is not None else ():
         if local(element) == "style" and (identifier := value(element, "styleId")):
             found[identifier] = element
-    return {identifier: _style(identifier, found) for identifier in found}
+    return {identifier: replace(_style(identifier, found), numbered=_numbered(identifier, found)) for identifier in found}
 
 
-def _style(identifier: str, found: dict[str, Element]) -> Style:
+def _numbered(identifier: str, found: dict[str, Element]) -> Numbered | None:
+    numbered: Numbered | None = None
+    for properties in reversed([child(element, "pPr") for element in _chain(identifier, found)]):
+        numbered = numbered_by(properties, numbered)
+    return numbered
+
+
+def _chain(identifier: str, found: dict[str, Element]) -> Iterator[Element]:
+    """Yield a style and those it is based on."""
     current: str | None = identifier
     for _ in range(LONGEST_CHAIN):  # a chain of styles may be a circle
         element = found.get(current or "")
         if element is None:
-            break
+            return
+        yield element
+        current = value(child(element, "basedOn"))
+
+
+def _style(identifier: str, found: dict[str, Element]) -> Style:
+    for element in _chain(identifier, found):
         style = of_properties(child(element, "pPr"), _of_name(value(child(element, "name")) or ""))
         if style != PLAIN:
             return style
-        current = value(child(element, "basedOn"))
     return PLAIN
 
 
@@ -98,6 +121,7 @@ def _of_name(name: str) -> Style:
 
 def of_properties(properties: Element | None, style: Style) -> Style:
     """Return the meaning of a paragraph that has this style and these properties (`w:pPr`) of its own."""
+    style = replace(style, numbered=numbered_by(properties, style.numbered))
     outline = number(value(child(properties, "outlineLvl")))
     if outline is not None:
         return replace(style, level=outline + 1 if outline < BODY_LEVEL else None)
@@ -106,4 +130,16 @@ def of_properties(properties: Element | None, style: Style) -> Style:
         return style
     if value(child(numbering, "numId")) == "0":  # taken off the list that its style would put it in
         return PLAIN
-    return Style(item=number(value(child(numbering, "ilvl"))) or 0)
+    return Style(item=number(value(child(numbering, "ilvl"))) or 0, numbered=style.numbered)
+
+
+def numbered_by(properties: Element | None, numbered: Numbered | None) -> Numbered | None:
+    """Return the list of a paragraph whose style counts it in `numbered`."""
+    numbering = child(properties, "numPr")
+    identifier = value(child(numbering, "numId")) or (numbered.list if numbered else "")
+    if numbering is None:
+        return numbered
+    depth = number(value(child(numbering, "ilvl")))
+    return (
+        Numbered(identifier, numbered.depth if depth is None and numbered else depth) if identifier not in ("", "0") else None
+    )

@@ -5,7 +5,7 @@ is deleted, moved away or hidden, and the second copies that documents carry for
 """
 
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from knowledge.loaders.docx_signs import sign_of
 from knowledge.loaders.docx_styles import child, is_on, local, value
@@ -82,6 +82,14 @@ def _raise(raised: list[str], parts: list[str]) -> None:
         text = "".join(raised)
         parts.append(sign_before("".join(parts[-BEFORE:]), text.strip()) + text)
         raised.clear()
+
+
+def put_before(paragraph: Element, words: str) -> None:
+    """Put words before those of a paragraph, as if they had been typed."""
+    if words:
+        run = Element("r")
+        SubElement(run, "t").text = f"{words} "
+        paragraph.insert(0, run)
 
 
 def formula_of(element: Element) -> str:
