@@ -4,7 +4,7 @@ What the person said before counts along, the less the longer ago: "And with eig
 last. Answers are left out: measured on MTRAG (248 questions), their words and vectors make the ranking worse.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from knowledge import terms
@@ -61,6 +61,11 @@ def respelt(question: Asked, meant: Mapping[str, str]) -> Asked:
     for word, other in meant.items():
         words[other] = max(words.get(other, 0.0), GUESSED * question.words[word])
     return replace(question, words=words, meant=meant)
+
+
+def without(question: Asked, apart: Collection[str]) -> Asked:
+    """Return what to search for without terms that are no words but parts of two."""
+    return replace(question, words={word: part for word, part in question.words.items() if word not in apart})
 
 
 def _part(word: str) -> float:

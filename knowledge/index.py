@@ -239,6 +239,11 @@ class Index:
         with self.lock:
             return self._lexical.meant(words)
 
+    def apart(self, words: Iterable[str]) -> set[str]:
+        """Return, of pairs of characters of which one may only ask or join, those that are parts of two words here."""
+        with self.lock:
+            return self._lexical.apart(words)
+
     def search(self, vector: npt.NDArray[np.float32], count: int, only: Numbers | None = None) -> list[tuple[int, float]]:
         """Return up to `count` ids and their cosine to `vector`, of shape (1, dimension), the nearest first.
 

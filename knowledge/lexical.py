@@ -16,6 +16,9 @@ import numpy.typing as npt
 from knowledge import postings, spelling, terms
 from knowledge.postings import Segment, Wanted
 
+SELDOM = 0.1
+"""In a word, its rarer character stands beside the other in more than this part of the passages that hold it."""
+
 LARGEST_SEGMENT = 100_000
 """Passages from which on a segment is merged no more: what one addition costs at most."""
 
@@ -120,6 +123,15 @@ class Lexical:
             if holding.any():
                 found[word] = others[int(holding.argmax())]
         return found
+
+    def apart(self, words: Iterable[str]) -> set[str]:
+        """Return, of pairs of characters of which one may only ask or join, those that are parts of two words here."""
+        pairs = [word for word in words if terms.joins(word)]
+        both, first, second = (
+            self._holding(some) for some in (pairs, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+        )
+        found = (both > 0) & (both < SELDOM * np.minimum(first, second))
+        return {pair for pair, is_apart in zip(pairs, found.tolist(), strict=True) if is_apart}
 
     def _holding(self, words: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return how many passages hold each term; those that are gone are counted until their segment is merged."""

@@ -154,7 +154,7 @@ class Search:
         familiar = self._embedder.familiar(asked.texts[0][0])
         weight = ranking.worth(mode, familiar)
         index = self._indexes.of(base_id)
-        asked = followup.respelt(asked, index.meant(asked.words))
+        asked = followup.without(followup.respelt(asked, index.meant(asked.words)), index.apart(asked.words))
         return _Wanted(index, asked, vector / np.linalg.norm(vector), familiar, weight, only)
 
     def _candidates(self, ready: _Wanted, count: int) -> list[Passage]:

@@ -73,6 +73,11 @@ def unspaced(term: str) -> bool:
     return _UNSPACED.match(term) is not None
 
 
+def joins(term: str) -> bool:
+    """Whether a term is a pair of characters of which one alone may ask or join, so that it may be parts of two words."""
+    return len(term) == 2 and unspaced(term) and term not in FUNCTION_WORDS and not FUNCTION_WORDS.isdisjoint(term)
+
+
 @lru_cache(maxsize=32_768)  # as many words as a text of a million has; most of a text are a few thousand
 def stem(word: str) -> str:
     """Return a folded word without the commonest endings of English; of other scripts, as it is."""

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from knowledge import lexical, terms
+from knowledge import followup, lexical, terms
+from knowledge.followup import without
 from knowledge.lexical import Lexical
 from knowledge.postings import LENGTH, SATURATION
 
@@ -97,3 +98,18 @@ def test_an_empty_one_finds_nothing() -> None:
     index.add((), ())
     index.remove((4,))
     assert look(index, "apple") == {} and index.ids() == set()
+
+
+def test_pairs_that_are_parts_of_two_words_are_told_from_words() -> None:
+    texts = ["用户会收到邮件"] + ["用户收件箱"] * 11 + ["会议"] * 11
+    index = Lexical()
+    index.add(range(len(texts)), [packed(text) for text in texts])
+    asked = terms.terms("会收到什么？用户、会议、有关")  # 有关 is nowhere, which tells nothing
+    assert index.apart(asked) == {"会收"}
+    assert index.apart([]) == set() and Lexical().apart(asked) == set()
+    assert without(followup.asked("会收到"), {"会收"}).words == {"会": 0.15, "收": 0.5, "到": 0.5, "收到": 0.5}
+
+
+def test_only_characters_that_may_ask_or_join_make_such_pairs() -> None:
+    pairs = ["会收", "端会", "用户", "收到", "什么", "会", "アの", "can", "ab"]
+    assert [pair for pair in pairs if terms.joins(pair)] == ["会收", "端会", "用户"]
