@@ -32,7 +32,12 @@ FINAL: frozenset[Stage] = frozenset({"ready", "skipped", "failed", "cancelled"})
 
 
 class KnowledgeError(Exception):
-    """Base of all errors of this room; its text is a sentence for the person who asked."""
+    """Base of all errors of this room; its text is a sentence for the person who asked.
+
+    `code`: why a file is not taken in, in a word, for those errors that say it.
+    """
+
+    code: str = "failed"
 
 
 class UnknownBase(KnowledgeError):
@@ -50,13 +55,19 @@ class UnknownBackup(KnowledgeError):
 class BadName(KnowledgeError):
     """The name cannot be used; the text says which characters and lengths can."""
 
+    code = "bad_name"
+
 
 class UnsupportedFormat(KnowledgeError):
     """No loader reads this kind of file; the text lists those that are read."""
 
+    code = "unsupported"
+
 
 class TooLarge(KnowledgeError):
     """Over a limit; the text names the limit and the setting."""
+
+    code = "too_large"
 
 
 class TextTooLong(KnowledgeError):
@@ -86,9 +97,13 @@ class EmbedderNotReady(KnowledgeError):
 class EmbedderFailed(KnowledgeError):
     """The embedding model raised an error, or gave what are no vectors, for texts of a document."""
 
+    code = "embedder_failed"
+
 
 class EmbedderMismatch(KnowledgeError):
     """The vectors of this base were made by another embedding model than the one configured."""
+
+    code = "embedder_mismatch"
 
 
 class RerankerUnusable(KnowledgeError):
@@ -98,6 +113,8 @@ class RerankerUnusable(KnowledgeError):
 class StorageFull(KnowledgeError):
     """The disk is full; documents already stored stay readable."""
 
+    code = "storage_full"
+
 
 class StorageFailed(KnowledgeError):
     """What is stored is damaged or missing, or its disk cannot be used; the text says what and where."""
@@ -105,6 +122,8 @@ class StorageFailed(KnowledgeError):
 
 class StoreInUse(KnowledgeError):
     """Another process holds this data folder; the text names its process id."""
+
+    code = "storage_busy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,10 @@ import threading
 
 from knowledge import catalog, entry_rows
 from knowledge.base import (
-    EmbedderFailed,
     EmbedderMismatch,
     EmbedderNotReady,
     Job,
     KnowledgeError,
-    StorageFull,
-    StoreInUse,
-    TooLarge,
     UnreadableFile,
 )
 from knowledge.embedders import Embedders
@@ -36,14 +32,6 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 10.0
 PAUSE_SECONDS = 2.0
 """Between two tries to use the database when it refuses (a full disk)."""
-
-_CODES: dict[type[KnowledgeError], str] = {
-    StorageFull: "storage_full",
-    StoreInUse: "storage_busy",
-    EmbedderFailed: "embedder_failed",
-    EmbedderMismatch: "embedder_mismatch",
-    TooLarge: "too_large",
-}
 
 
 class Ingest:
@@ -195,7 +183,7 @@ class Ingest:
         except UnreadableFile as error:
             self._fail(work, error.code, str(error))
         except KnowledgeError as error:
-            self._fail(work, _CODES.get(type(error), "failed"), str(error), may_pass(error))
+            self._fail(work, error.code, str(error), may_pass(error))
         except MemoryError:
             self._fail(work, "out_of_memory", "there was not enough memory for this file")
         except Exception as error:  # a bug of ours or of a library costs this file, not the ones behind it

@@ -22,10 +22,11 @@ LONG = 60
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that was refused before it became a job."""
+    """A file that was refused before it became a job; `code` as that of a job that failed."""
 
     name: str
-    reason: str
+    code: str
+    detail: str
 
 
 Entry = Job | Refused | Document
@@ -80,14 +81,10 @@ def _entry(entry: Entry, latest: Mapping[str, Job], texts: Texts) -> str:
 def _job(job: Job, texts: Texts) -> str:
     stage = flat(texts.stages[job.stage])
     detail = flat(job.detail)
-    reason = texts.reasons.get(job.code, "")  # in the page's language; the detail is in English
     if job.stage in ("failed", "cancelled"):
-        kind = "bad" if job.stage == "failed" else "muted"
-        words = f'<span class="{kind}">{": ".join(filter(None, (stage, flat(reason) or detail)))}</span>'
-        words += _below(job.detail) if reason else ""
         return _row(
             job.name,
-            words,
+            _ended(job.stage, job.code, job.detail, texts),
             "",
             _seconds(job.seconds),
             link("retry", job.id, texts.retry),
@@ -96,7 +93,7 @@ def _job(job: Job, texts: Texts) -> str:
         at = time.strftime("%H:%M", time.localtime(job.retry.at))
         when = flat(texts.trying_again.format(at, job.retry.number, job.retry.most))
         acts = link("retry", job.id, texts.try_now) + link("cancel", job.id, texts.cancel)
-        why = _below(": ".join(filter(None, (reason, job.detail))))
+        why = _below(": ".join(filter(None, (texts.reasons.get(job.code, ""), job.detail))))
         return _row(job.name, f"<span>{stage}, {when}</span>{why}", "", _seconds(job.seconds), acts)
     filled = f"{bar(job.part)} " if job.stage != "waiting" else ""
     part = f" {100 * job.part:.0f}\u00a0%" if job.stage != "waiting" and job.part else ""
@@ -108,6 +105,14 @@ def _job(job: Job, texts: Texts) -> str:
         _seconds(job.seconds),
         link("cancel", job.id, texts.cancel),
     )
+
+
+def _ended(stage: Stage, code: str, detail: str, texts: Texts) -> str:
+    """Return how a file ended, with why in the page's language where that is known; the detail is in English."""
+    reason = texts.reasons.get(code, "")
+    kind = "bad" if stage == "failed" else "muted"
+    words = ": ".join(filter(None, (texts.stages[stage], reason or detail)))
+    return f'<span class="{kind}">{flat(words)}</span>' + (_below(detail) if reason else "")
 
 
 def _document(document: Document, job: Job | None, texts: Texts) -> str:
@@ -125,7 +130,7 @@ def _below(text: str) -> str:
 
 
 def _refused(file: Refused, texts: Texts) -> str:
-    return _row(file.name, f'<span class="bad">{flat(texts.stages["failed"])}: {flat(file.reason)}</span>', "", "", "")
+    return _row(file.name, _ended("failed", file.code, file.detail, texts), "", "", "")
 
 
 def _row(name: str, stage: str, passages: str, seconds: str, actions: str) -> str:

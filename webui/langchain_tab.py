@@ -170,7 +170,7 @@ class LangChainTab:
             try:
                 await asyncio.to_thread(self._take, base, path)
             except KnowledgeError as error:
-                refused.append(Refused(path.name, sentence(error)))
+                refused.append(Refused(path.name, error.code, sentence(error)))
         return (None, refused, *self._table(base, refused, find))
 
     def _take(self, base: str, path: Path) -> None:

@@ -28,7 +28,7 @@ def test_nothing_yet_says_what_to_do() -> None:
 def test_a_row_per_file_with_stage_bar_reason_and_actions() -> None:
     going = job("a.pdf", "embedding", detail="64 of 188 passages", chunks=188)
     failed = job("b.pdf", "failed", id=8, detail="needs OCR: 12 of 12 pages are images")
-    html = table([document("c.md")], [going, failed], [Refused("d.exe", "no loader")], EN)
+    html = table([document("c.md")], [going, failed], [Refused("d.exe", "unsupported", "no loader")], EN)
     assert "width:50%" in html and "embedding 50\u00a0%, 64 of 188 passages" in html and "#act/cancel/7" in html
     assert "failed: needs OCR: 12 of 12 pages are images" in html and "#act/retry/8" in html
     assert (
@@ -46,6 +46,8 @@ def test_why_a_file_failed_is_said_in_the_language_of_the_page(language: str, wo
     locked = job("a.pdf", "failed", code="encrypted", detail="the file <a> is encrypted")
     html = table([], [locked], [], LANGUAGES[language])
     assert f"{words}<" in html and "the file &lt;a&gt; is encrypted" in html
+    refused = table([], [], [Refused("a.exe", "unsupported", "no <loader>")], LANGUAGES[language])
+    assert f": {LANGUAGES[language].reasons['unsupported']}<" in refused and "no &lt;loader&gt;" in refused
     resting = replace(locked, stage="waiting", code="storage_full", retry=Retry(time.time(), 1, 5))
     assert f"{LANGUAGES[language].reasons['storage_full']}: the file" in table([], [resting], [], LANGUAGES[language])
 
@@ -103,6 +105,6 @@ def test_names_are_found_and_the_table_is_no_longer_than_a_person_reads() -> Non
 
 
 def test_what_is_for_all_failed_files_stands_above_them() -> None:
-    html = table([document("a.md")], [job("b.pdf", "failed")], [Refused("c.exe", "no loader")], EN)
+    html = table([document("a.md")], [job("b.pdf", "failed")], [Refused("c.exe", "failed", "no loader")], EN)
     assert html.index("#act/dismiss/0") < html.index("b.pdf") and "#act/retryall/0" not in html
     assert "#act/dismiss" not in table([document("a.md")], [job("b.pdf", "reading")], [], EN)

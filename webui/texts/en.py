@@ -169,6 +169,8 @@ TEXTS = Texts(
         "cancelled": "cancelled",
     },
     reasons={
+        "unsupported": "cannot be read",
+        "bad_name": "name not possible",
         "empty": "no text",
         "needs_ocr": "pictures of text",
         "encrypted": "password-protected",

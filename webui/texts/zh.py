@@ -158,6 +158,8 @@ TEXTS = Texts(
         "cancelled": "已取消",
     },
     reasons={
+        "unsupported": "不支持此类文件",
+        "bad_name": "文件名不可用",
         "empty": "文件中没有文字",
         "needs_ocr": "内容是文字的图片，需要文字识别（OCR）",
         "encrypted": "文件有密码保护",
