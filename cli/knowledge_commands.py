@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from api.settings import ServerSettings
 from knowledge import backup as copies
 from knowledge import data_folder
-from knowledge.base import KnowledgeError, StoreInUse
+from knowledge.base import KnowledgeError, Passage, StoreInUse
 from knowledge.catalog import DEFAULT
 from knowledge.lock import FolderLock
 from knowledge.read_only import ReadOnly
@@ -129,9 +129,7 @@ def search(given: argparse.Namespace, settings: ServerSettings) -> int:
         found = library.find(given.base or DEFAULT, given.query, given.top_k, given.mode)
     lines = []
     for passage in found.passages:
-        where = passage.locator
-        place = f", page {where.page}" if where.page else f", line {where.first_line}" if where.first_line else ""
-        lines.append(f"{passage.score:.2f}  {passage.source.name}{place}\n{passage.text}\n")
+        lines.append(f"{passage.score:.2f}  {_place(passage)}\n{passage.text}\n")
     if found.by_words:
         sys.stderr.write(f"searched by words only: {found.by_words}\n")
     _tell(
@@ -140,6 +138,13 @@ def search(given: argparse.Namespace, settings: ServerSettings) -> int:
         lines or ["nothing was found"],
     )
     return 0
+
+
+def _place(passage: Passage) -> str:
+    """Return where a passage stands: its document, its headings, and its page or line."""
+    where = passage.locator
+    line = f"page {where.page}" if where.page else f"line {where.first_line}" if where.first_line else ""
+    return ", ".join(filter(None, (passage.source.name, " > ".join(where.headings), line)))
 
 
 def verify(given: argparse.Namespace, settings: ServerSettings) -> int:

@@ -54,6 +54,8 @@ def test_added_listed_found_and_whole(data: Path, capsys: Shown) -> None:
     assert main(["knowledge", "search", "Which tree loses its foliage?", "--top-k", "1", "--data-dir", str(data)]) == 0
     shown = capsys.readouterr().out
     assert "trees.txt, line 1" in shown and "The oak sheds" in shown
+    assert main(["knowledge", "search", "How is the tool started?", "--top-k", "1", "--data-dir", str(data)]) == 0
+    assert "README.md, Tools, line 3\n" in capsys.readouterr().out
     assert main(["knowledge", "verify", "--data-dir", str(data), "--json"]) == 0
     assert said(capsys) == {"wrong": 0, "findings": [], "in_use": ""}
 
