@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from knowledge.loaders import table
 from knowledge.loaders.lines import Cell, Line
-from knowledge.loaders.pdf_part import Part, Span
+from knowledge.loaders.pdf_part import Cells, Part, Span
 
 NUMBER = r"[-+(\u2212\u2013]?\s?[$€£¥₹]?\s?[-(\u2212\u2013]?\s?\d[\d.,'\u2009\u202f]*\s?%?\s?\)?\s?%?"
 FIGURE = re.compile(rf"{NUMBER}(?:\s?[-\u2013]\s?{NUMBER})?|[$€£¥₹]?\s?[-\u2013\u2014*]|n/?[am]\.?", re.IGNORECASE)
@@ -197,12 +197,17 @@ def column_at(cell: Cell, columns: Sequence[Span]) -> int:
 
 def part_of(heads: Sequence[Row], rows: Sequence[Row], columns: Sequence[Span]) -> Part:
     """Return rows below a header as a table; the lines of the header stand one above the other in their cells."""
-    parts = [in_columns(row, columns) for row in heads]
-    head = [tuple(" ".join(filter(None, cells)) for cells in zip(*parts, strict=True))] if parts else []
+    head = [joined_heads(heads, columns)] if heads else []
     cells = (*head, *(tuple(in_columns(row, columns)) for row in rows))
     first = [*heads, *rows][0]
     labels = (min(row.cells[0].left for row in rows), columns[0][0])
     return Part(cells, (labels, *columns), rows[-1].bottom, first.bottom + first.height, ruled=False, headed=bool(head))
+
+
+def joined_heads(heads: Sequence[Row], columns: Sequence[Span]) -> Cells:
+    """Return the lines of a header as one row."""
+    parts = [in_columns(row, columns) for row in heads]
+    return tuple(" ".join(filter(None, cells)) for cells in zip(*parts, strict=True))
 
 
 def in_columns(row: Row, columns: Sequence[Span]) -> list[str]:

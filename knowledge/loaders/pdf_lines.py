@@ -18,6 +18,7 @@ from knowledge.loaders.lines import CJK, Cell, Line
 from knowledge.loaders.pdf_bidi import LINE, Order, ordered
 from knowledge.loaders.pdf_columns import with_tables
 from knowledge.loaders.pdf_flow import is_broken, rejoined
+from knowledge.loaders.pdf_heads import going_on, with_head
 from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_part import CURRENCY, Part
 from knowledge.loaders.pdf_rules import Rule
@@ -43,11 +44,20 @@ TIGHT = 0.03
 
 def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Part]:
     """Yield the lines and tables of a page that begin in its `shown` part; scans of double pages hold both pages."""
-    for tabular, group in groupby(all_lines(text, text_page, shown, rules), key=lambda one: isinstance(one, Part)):
-        if tabular:
-            yield from group
-        else:
-            yield from with_tables(one for one in group if isinstance(one, Line))
+    lines: list[Line] = []
+    held: Part | None = None
+    for one in all_lines(text, text_page, shown, rules):
+        if isinstance(one, Line):
+            lines.append(one)
+            continue
+        joined = going_on(held, lines, one) if held is not None else None
+        if joined is None:
+            yield from [held] if held is not None else []
+            above, joined = with_head(lines, one)
+            yield from with_tables(above)
+        held, lines = joined, []
+    yield from [held] if held is not None else []
+    yield from with_tables(lines)
 
 
 def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterator[Line | Part]:

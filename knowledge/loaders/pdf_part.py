@@ -3,12 +3,14 @@
 Knows no PDF library and no other page (`pdf_spread` does).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from knowledge.loaders import table
 
 CURRENCY = frozenset("$€£¥₹")
+BEHIND = frozenset(("%", ")", ")%", "%)", "pp"))
 
 Span = tuple[float, float]
 """Left and right in points."""
@@ -34,20 +36,37 @@ class Part:
     title: str = ""
 
     @cached_property
+    def filled(self) -> "Part":
+        """The same without the columns that hold nothing, and signs that stand apart in the column of their figures."""
+        places = [column for column in range(len(self.rows[0])) if any(row[column] for row in self.rows)]
+        columns = [self.columns[place] for place in places]
+        rows = [[row[place] for place in places] for row in self.rows]
+        at = 0
+        while at + 1 < len(columns):
+            if is_signed([(row[at], row[at + 1]) for row in rows]):
+                rows = [[*row[:at], " ".join(filter(None, row[at : at + 2])), *row[at + 2 :]] for row in rows]
+                columns[at : at + 2] = [(columns[at][0], columns[at + 1][1])]
+            else:
+                at += 1
+        return replace(self, rows=tuple(map(tuple, rows)), columns=tuple(columns))
+
+    @cached_property
     def text(self) -> str:
-        """The table as Markdown, without the columns that hold nothing."""
-        filled = [column for column in range(len(self.rows[0])) if any(row[column] for row in self.rows)]
-        rows = with_currencies([[row[column] for column in filled] for row in self.rows])
-        return table.markdown(rows, bare=not self.headed)
+        """The table as Markdown."""
+        return table.markdown(self.filled.rows, bare=not self.headed)
 
 
-def with_currencies(rows: list[list[str]]) -> list[list[str]]:
-    """Return rows, a column with a currency's sign before some figures put together with the column of these figures."""
-    column = 0
-    while rows and column + 1 < len(rows[0]):
-        pairs = [(row[column], row[column + 1]) for row in rows]
-        signs = [after for before, after in pairs if before in CURRENCY]
-        if signs and all(after if before in CURRENCY else not (before and after) for before, after in pairs):
-            rows = [[*row[:column], " ".join(filter(None, row[column : column + 2])), *row[column + 2 :]] for row in rows]
-        column += 1
-    return rows
+def is_signed(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether one of two columns holds the signs of figures in the other, and nothing else stands beside anything."""
+    both = [pair for pair in pairs if all(pair)]
+    return bool(both) and all(belongs(*pair) for pair in both) and not any(map(alone, pairs))
+
+
+def belongs(before: str, after: str) -> bool:
+    """Whether one of two cells is the sign of what is in the other."""
+    return bool(before and after) and (before in CURRENCY or after in BEHIND)
+
+
+def alone(pair: tuple[str, str]) -> bool:
+    """Whether a sign stands beside nothing."""
+    return (pair[0] in CURRENCY and not pair[1]) or (pair[1] in BEHIND and not pair[0])

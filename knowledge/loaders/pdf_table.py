@@ -12,7 +12,7 @@ from operator import itemgetter
 from knowledge.loaders import table
 from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import STRAIGHT, Rule
-from knowledge.loaders.table_head import MOST, Span, has_labels, header_rows, joined, title_of, titles
+from knowledge.loaders.table_head import MOST, Span, begins_with_figures, has_labels, header_rows, joined, title_of, titles
 
 NEAR = STRAIGHT
 """Points between rules that are one, and between the ends of rules that meet."""
@@ -86,7 +86,7 @@ class Grid:
             self._ys[0],
             self._ys[-1],
             ruled=True,
-            headed=not has_labels(cells[above]),
+            headed=not has_labels(cells[above]) and not begins_with_figures(cells[above:]),
             styles=(styles[above], *styles[body:]),
             title=title_of(cells[:above]),
         )

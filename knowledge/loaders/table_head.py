@@ -12,6 +12,9 @@ from knowledge.loaders import table
 
 FIGURE = re.compile(r"[-+(]?[$€£¥]?\s?[\d][\d.,'\s]*%?\)?$|\d{4}-\d\d-\d\d")
 YEAR = re.compile(r"(?:19|20)\d\d(?:\s?[/\u2013-]\s?\d\d(?:\d\d)?)?$")
+AMOUNT = re.compile(r"[-+(\u2212]?\s?[$€£¥₹]?\s?\(?\d[\d.,'\u2009\u202f]*\s?%?\)?\s?%?")
+MARKED = re.compile(r"[$€£¥₹%()]|\d[.,']\d")
+"""What an amount has, and a plain number, a year, or the number of a column has not."""
 MOST = 4
 """Rows of a header, and of titles above it."""
 
@@ -73,6 +76,15 @@ def joined(rows: Sequence[Sequence[str]]) -> list[str]:
 def has_labels(row: Sequence[str]) -> bool:
     """Whether a row is one of labels and what they say ("Name: | Ann"), and so no header."""
     return any(label.endswith((":", "：")) and said for label, said in pairwise(row))
+
+
+def begins_with_figures(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row holds amounts, or only what the rows below it are about, and so is no header."""
+    label, *cells = rows[0]
+    filled = [cell for cell in cells if cell]
+    if not filled:
+        return label.endswith((":", "：")) and len(rows) > 1
+    return any(AMOUNT.fullmatch(cell) and MARKED.search(cell) for cell in filled)
 
 
 def as_markdown(rows: Sequence[Sequence[str]], spans: Spans, told: int = 0, caption: str = "") -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from knowledge.loaders import pdf as loader
 from knowledge.loaders.base import Block
-from knowledge.loaders.pdf_part import with_currencies
+from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import Rule
 from knowledge.loaders.pdf_table import grids_of
 from tests.knowledge.make_files import ruled_pdf
@@ -108,11 +108,21 @@ def test_grids_side_by_side_with_the_same_rows_are_one_table() -> None:
     assert len(grids_of(grid(0, rows) + grid(0, [100.0, 120.0, 140.0, 160.0]))) == 2
 
 
-def test_the_sign_of_a_currency_stands_with_its_figure() -> None:
-    rows = [["Net sales", "$", "10"], ["Costs", "7", ""], ["Total", "$", "3"]]
-    assert with_currencies(rows) == [["Net sales", "$ 10"], ["Costs", "7"], ["Total", "$ 3"]]
-    kept = [["Country", "Sign", "Name"], ["USA", "$", "dollar"]]
-    assert with_currencies(kept) == kept
+def filled(*rows: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    columns = tuple((100.0 * place, 100.0 * place + 90) for place in range(len(rows[0])))
+    part = Part(rows, columns, 0.0, 100.0, ruled=True).filled
+    assert [len(row) for row in part.rows] == [len(part.columns)] * len(rows)
+    return part.rows
+
+
+def test_signs_stand_with_their_figures() -> None:
+    found = filled(("Net sales", "$", "10"), ("Costs", "7", ""), ("Total", "$", "3"))
+    assert found == (("Net sales", "$ 10"), ("Costs", "7"), ("Total", "$ 3"))
+    kept = (("Country", "Sign", "Name"), ("USA", "$", "dollar"))
+    assert filled(*kept) == kept
+    assert filled(("a", "", "34.5", "%"), ("b", "", "(2", ")%")) == (("a", "34.5 %"), ("b", "(2 )%"))
+    kept = (("Unit", "", "%"), ("kg", "7", ""))
+    assert filled(*kept) == kept
 
 
 def test_rules_that_do_not_meet_make_no_grid() -> None:
