@@ -17,9 +17,21 @@ _SIGNS = re.compile(r"`+|(?<![a-zA-Z0-9_*])\*\*(?=[^\s*][^*\n]*+\*\*)|(?<=[^\s*]
 """Backticks, and the asterisks around what is printed bold."""
 
 
+_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+_CELL = re.compile(r"(?<=\|) ?[-+(\u2212]?[$€£¥₹]? ?\(?\d[\d.,'\u2009\u202f]*+ ?%?\)? ?%? (?=\|)")
+
+
+def _labels(match: re.Match[str]) -> str:
+    row = match[0]
+    less, count = _CELL.subn("", row)
+    return re.sub(r"\|{2,}", "|", less) if count > 1 else row
+
+
 def plain(text: str) -> str:
     """Return the text with links as their texts, without the signs of bold and code, and with drawn lines cut to one sign."""
-    text = _DRAWN.sub(r"\1", _RULE.sub("", text) if "|" in text else text)
+    if "|" in text:
+        text = _ROW.sub(_labels, _RULE.sub("", text))
+    text = _DRAWN.sub(r"\1", text)
     if "](" in text:
         text = _LINK.sub(r"\1", _LINK.sub(r"\1", text))  # twice: a picture may be the text of a link
     return _SIGNS.sub("", text)

@@ -136,9 +136,11 @@ def header_of(rows: Sequence[Row], at: int, done: int, columns: Sequence[Span]) 
     begin = end
     while begin > max(done, end - MOST_HEADS) and is_head(rows[begin - 1], rows[end], left, last=begin == end):
         begin -= 1
+    figures = rows[at].figures
+    years = bool(figures) and all(YEAR.fullmatch(cell.text) for cell in figures)
     if begin == end:
-        return at, at
-    return begin, end + (end == at and all(YEAR.fullmatch(cell.text) for cell in rows[at].cells))
+        return at, at + years
+    return begin, end + (end == at and years)
 
 
 def follows(above: Row, row: Row) -> bool:

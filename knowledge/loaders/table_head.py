@@ -84,7 +84,17 @@ def begins_with_figures(rows: Sequence[Sequence[str]]) -> bool:
     filled = [cell for cell in cells if cell]
     if not filled:
         return label.endswith((":", "：")) and len(rows) > 1
-    return any(AMOUNT.fullmatch(cell) and MARKED.search(cell) for cell in filled)
+    return holds_amount(filled)
+
+
+def holds_amount(cells: Sequence[str]) -> bool:
+    """Whether one of some cells is an amount, of money or a share."""
+    return any(AMOUNT.fullmatch(cell) and MARKED.search(cell) for cell in cells)
+
+
+def is_of_amounts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether at least every other row of a table holds amounts: its labels alone do not tell what it is about."""
+    return 2 * sum(map(holds_amount, rows)) >= len(rows)
 
 
 def as_markdown(rows: Sequence[Sequence[str]], spans: Spans, told: int = 0, caption: str = "") -> str:
