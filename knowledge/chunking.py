@@ -130,7 +130,7 @@ def _pack(blocks: list[list[Piece]], limit: int, overlap: int) -> Iterator[tuple
     for pieces in blocks:
         whole = pieces[0].block.kind != "text" and sum(piece.cost for piece in pieces) <= limit
         header = [] if whole else _header(pieces, limit)
-        for atom in [pieces] if whole else [[piece] for piece in pieces]:
+        for atom in [pieces] if whole else _atoms(pieces, limit):
             if not draft.fits(atom) or draft.is_on_another_page(atom[0].block):
                 yield from draft.close()
                 draft.open(atom, header)
@@ -145,11 +145,25 @@ def _header(pieces: list[Piece], limit: int) -> list[Piece]:
     """
     if pieces[0].block.kind != "table" or len(pieces) < 2:
         return []
-    rule = next((place for place in (1, 2, 3) if place < len(pieces) and RULE.fullmatch(pieces[place].text)), 0)
+    rule = _rule(pieces)
     for header in (pieces[: rule + 1], pieces[max(rule - 1, 0) : rule + 1]):  # a caption, perhaps an empty line, come first
         if sum(piece.cost for piece in header) <= limit // 2:
             return header
     return []
+
+
+def _atoms(pieces: list[Piece], limit: int) -> list[list[Piece]]:
+    """Return what is not divided further: pieces, and of a table its caption and header with the row below them."""
+    rule = _rule(pieces) if pieces[0].block.kind == "table" else 0
+    first = pieces[: rule + 2]
+    if not rule or _cost(first) > limit:
+        return [[piece] for piece in pieces]
+    return [first, *([piece] for piece in pieces[rule + 2 :])]
+
+
+def _rule(pieces: list[Piece]) -> int:
+    """Return the place of the line below a table's header row; a caption, perhaps an empty line, come before that row."""
+    return next((place for place in (1, 2, 3) if place < len(pieces) and RULE.fullmatch(pieces[place].text)), 0)
 
 
 class _Draft:

@@ -220,3 +220,12 @@ def test_a_caption_and_an_empty_line_above_a_table_are_repeated_with_its_header_
     chunks = split([Block(header + "| some words | more |\n" * 30, Locator(), "table")], "x.md", STUB, Size(100, 5, 200))
     assert len(chunks) > 1
     assert all(chunk.text.startswith(header) for chunk in chunks)
+
+
+def test_a_table_is_not_divided_within_its_header() -> None:
+    table = "Sales by year\n| Name | Sum |\n| --- | --- |\n" + "\n".join(f"| row{n} | {n} |" for n in range(9))
+    blocks = [Block(words(34), Locator()), Block(table, Locator(), "table")]
+    chunks = split(blocks, "x.md", STUB, Size(chunk=40, overlap=0, whole=60))
+    assert len(chunks) > 2
+    assert all(text.startswith("Sales by year\n| Name | Sum |\n| --- | --- |\n| row") for text in texts(chunks)[1:])
+    assert all(text.count("| --- |") <= 1 for text in texts(chunks))

@@ -66,6 +66,11 @@ def test_years_below_a_header_belong_to_it() -> None:
     assert table.split("\n")[0] == "|  | 2022 | Year ended 2021 |"
 
 
+def test_a_row_of_a_label_and_years_is_a_header() -> None:
+    table = found([(72.0, "Ended June 30,"), (270.0, "2022"), (350.0, "2021")], *BODY)[0]
+    assert table.split("\n")[:2] == ["| Ended June 30, | 2022 | 2021 |", "| --- | --- | --- |"]
+
+
 def test_columns_of_text_and_few_rows_are_no_table() -> None:
     columns = [[(72.0, "the left column of a page"), (320.0, "and the right one of it")]] * 6
     assert found(*columns) == [line.text for line in page(*columns)]
