@@ -25,7 +25,7 @@ from knowledge.loaders.pdf_part import Part
 from knowledge.loaders.pdf_rules import rules_of
 from knowledge.loaders.pdf_spread import Spread
 from knowledge.loaders.pdf_upright import turned
-from knowledge.loaders.table import LONGEST_CAPTION, take_caption, with_captions_below
+from knowledge.loaders.table import take_caption, take_lead, with_captions_below
 from knowledge.loaders.table_head import is_of_amounts
 
 LIBRARIES = ("pypdfium2",)
@@ -87,20 +87,6 @@ def blocks_of(page: Page, number: int, cleaner: Cleaner, spread: Spread) -> list
             if text.strip():
                 blocks.append(Block(text, Locator(page=number), "table" if tabular else "text"))
     return blocks
-
-
-def take_lead(blocks: list[Block], number: int) -> str:
-    """Take the title of a table of amounts, or the words that lead to it, off the blocks of its page, on one line."""
-    last = blocks[-1] if blocks else None
-    if last is None or last.kind != "text" or last.locator.page != number or not is_lead(last.text):
-        return ""
-    return " ".join(blocks.pop().text.split())
-
-
-def is_lead(text: str) -> bool:
-    """Whether a paragraph right above a table is about it: no whole sentence, or one that ends in a colon."""
-    words = text.rstrip()
-    return len(words) <= LONGEST_CAPTION and (words[-1] in ":：" or words[-1] not in ".!?;,。！？；，")
 
 
 def pages_of(path: Path) -> Iterator[tuple[int, int, Page]]:

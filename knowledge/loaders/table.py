@@ -70,6 +70,20 @@ def take_caption(blocks: list[Block], headings: tuple[str, ...] = (), told: Cont
     return " ".join(blocks.pop().text.split())
 
 
+def take_lead(blocks: list[Block], page: int | None) -> str:
+    """Take the title of a table, or the words that lead to it, off the blocks of its page, on one line; "" without any."""
+    last = blocks[-1] if blocks else None
+    if last is None or last.kind != "text" or last.locator.page != page or not is_lead(last.text):
+        return ""
+    return " ".join(blocks.pop().text.split())
+
+
+def is_lead(text: str) -> bool:
+    """Whether a paragraph right above a table may be about it: no whole sentence, or one that ends in a colon."""
+    words = text.rstrip()
+    return len(words) <= LONGEST_CAPTION and (words[-1] in ":：" or words[-1] not in ".!?;,。！？；，")
+
+
 def is_caption_below(text: str) -> bool:
     """Whether a paragraph right below a table is its caption, and not a sentence about it ("Table 3 shows ... .")."""
     return is_caption(text) and (TITLE.match(text) is not None or text.rstrip()[-1] not in ".!?,;:。！？，；：")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from knowledge.loaders.lines import Cell, Line
-from knowledge.loaders.pdf import is_lead
 from knowledge.loaders.pdf_heads import going_on, with_head
 from knowledge.loaders.pdf_part import Cells, Part
+from knowledge.loaders.table import is_lead
 from tests.knowledge.loaders.test_pdf_table import blocks
 from tests.knowledge.make_files import ruled_pdf
 
