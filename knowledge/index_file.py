@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-VERSION = 4
+VERSION = 5
 """Of this layout and of the terms of a passage: a change to either needs another number."""
 
 KINDS = frozenset({"<i8", "<i4", "<u4", "<f4", "|u1", "|b1"})

@@ -32,7 +32,7 @@ class Lexical:
     def __init__(self) -> None:
         self._segments: list[Segment] = []
         self._passages = 0
-        self._length = 0.0  # of all passages together, in terms
+        self._length = 0.0  # of all passages together, in terms that are no figures
 
     @property
     def size(self) -> int:
@@ -151,10 +151,11 @@ class Lexical:
         if not total or not self._passages:
             return {}
         parts = {key: weight / total for key, weight in weights.items()}
+        average = max(1.0, self._length / self._passages)  # of figures alone it is nothing
         ids, scores = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         for segment in self._segments:
             least = float(-np.partition(-scores, count - 1)[count - 1]) if 0 < count <= len(scores) else 0.0
-            theirs = segment.best(Wanted(parts, self._length / self._passages, count, least, only), also)
+            theirs = segment.best(Wanted(parts, average, count, least, only), also)
             ids, scores = np.concatenate([ids, theirs[0]]), np.concatenate([scores, theirs[1]])
         order = np.lexsort((ids, -scores))
         kept = {*ids[order[:count]].tolist(), *also}

@@ -45,7 +45,10 @@ class Wanted:
 
 @dataclass(slots=True)
 class Segment:
-    """Postings of some passages (`ids` in order), by key: those of `keys[i]` are from `starts[i]` to `starts[i + 1]`."""
+    """Postings of some passages (`ids` in order), by key: those of `keys[i]` are from `starts[i]` to `starts[i + 1]`.
+
+    `lengths`: how many terms they have that are no figures.
+    """
 
     ids: npt.NDArray[np.int64]
     alive: npt.NDArray[np.bool_]
@@ -191,7 +194,7 @@ def _in_order(
 def _sorted(
     ids: npt.NDArray[np.int64], rows: npt.NDArray[np.int32], keys: terms.Keys, counts: npt.NDArray[np.uint8]
 ) -> Segment:
-    lengths = np.bincount(rows, weights=counts, minlength=len(ids)).astype(np.float32)
+    lengths = np.bincount(rows, weights=counts * terms.name_something(keys), minlength=len(ids)).astype(np.float32)
     # Key and place in one number: sorting that is several times faster than finding an order and applying it.
     places = (keys.astype(np.uint64) << np.uint64(32)) | np.arange(len(keys), dtype=np.uint64)
     places.sort(kind="stable")  # which sees what is in order already: merging two segments takes a thirtieth of the time

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -16,7 +17,10 @@ WORDS = ["apple", "pear", "plum", "fig", "quince", "苹果", "v1.2", "snake_case
 
 def by_hand(texts: dict[int, str], question: str) -> dict[int, float]:
     counts = {number: Counter(terms.terms(text)) for number, text in texts.items()}
-    mean = sum(count.total() for count in counts.values()) / len(counts)
+    lengths = {
+        number: sum(many for term, many in count.items() if re.search("[^\\d.]", term)) for number, count in counts.items()
+    }
+    mean = max(1.0, sum(lengths.values()) / len(lengths))
     found: dict[int, float] = {}
     whole = 0.0
     for word in dict.fromkeys(terms.terms(question)):
@@ -24,7 +28,7 @@ def by_hand(texts: dict[int, str], question: str) -> dict[int, float]:
         weight = math.log1p((len(counts) - holds + 0.5) / (holds + 0.5))
         whole += weight
         for number, count in counts.items():
-            slowness = SATURATION * (1 - LENGTH + LENGTH * count.total() / mean)
+            slowness = SATURATION * (1 - LENGTH + LENGTH * lengths[number] / mean)
             if count[word]:
                 found[number] = found.get(number, 0.0) + weight * count[word] / (count[word] + slowness)
     return {number: score / whole for number, score in found.items()}
@@ -113,3 +117,16 @@ def test_pairs_that_are_parts_of_two_words_are_told_from_words() -> None:
 def test_only_characters_that_may_ask_or_join_make_such_pairs() -> None:
     pairs = ["会收", "端会", "用户", "收到", "什么", "会", "アの", "can", "ab"]
     assert [pair for pair in pairs if terms.joins(pair)] == ["会收", "端会", "用户"]
+
+
+def test_figures_are_found_and_make_no_passage_longer() -> None:
+    index = Lexical()
+    index.add(
+        [1, 2, 3], [packed("cost of sales 41,485 40,899 155,084 149,476 2.75"), packed("cost of sales"), packed("41,485 7")]
+    )
+    found = look(index, "sales")
+    assert found[1] == found[2]
+    assert set(look(index, "41,485")) == {1, 3} and set(look(index, "2.75")) == {1}
+    alone = Lexical()
+    alone.add([1], [packed("7 8 9")])
+    assert set(look(alone, "8")) == {1}
