@@ -15,6 +15,8 @@ CAPTION = re.compile(
     r"(?i:table|tab\.|tabelle|tableau|tabla|таблица|表格?)\s*(?:\d{1,3}[A-Za-z]?|(?<=\s)(?:[A-Z]\d{0,2}|[IVXLC]{2,6}))\b"
 )
 """With a number: "Tables are ..." and "Table of ..." are words of a sentence or a heading."""
+UNIT = re.compile(r"[(（][^()（）]*[)）]")
+"""What stands between a title and its table: "(In millions)"."""
 LONGEST_CAPTION = 300
 TITLE = re.compile(rf"(?:{CAPTION.pattern})(?:[.-]\d+)*\s*(?:[:：|\u2013\u2014]|\.\s)")
 """What a caption begins with where it ends as a sentence does."""
@@ -72,10 +74,13 @@ def take_caption(blocks: list[Block], headings: tuple[str, ...] = (), told: Cont
 
 def take_lead(blocks: list[Block], page: int | None) -> str:
     """Take the title of a table, or the words that lead to it, off the blocks of its page, on one line; "" without any."""
-    last = blocks[-1] if blocks else None
-    if last is None or last.kind != "text" or last.locator.page != page or not is_lead(last.text):
-        return ""
-    return " ".join(blocks.pop().text.split())
+    words = ""
+    while blocks and blocks[-1].kind == "text" and blocks[-1].locator.page == page and is_lead(blocks[-1].text):
+        last = " ".join(blocks.pop().text.split())
+        words = f"{last} {words}".rstrip()
+        if not UNIT.fullmatch(last):
+            break
+    return words
 
 
 def is_lead(text: str) -> bool:

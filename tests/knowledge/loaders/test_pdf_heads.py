@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from knowledge.base import Locator
+from knowledge.loaders.base import Block
 from knowledge.loaders.lines import Cell, Line
 from knowledge.loaders.pdf_heads import going_on, with_head
 from knowledge.loaders.pdf_part import Cells, Part
-from knowledge.loaders.table import is_lead
+from knowledge.loaders.table import is_lead, take_lead
 from tests.knowledge.loaders.test_pdf_table import blocks
 from tests.knowledge.make_files import ruled_pdf
 
@@ -89,6 +91,12 @@ def test_what_leads_to_a_table_of_amounts_is_its_caption(tmp_path: Path) -> None
 def test_leads_are_no_whole_sentences() -> None:
     assert is_lead("Balance sheets (in millions)") and is_lead("were as follows: ")
     assert not is_lead("It ends here.") and not is_lead("long " * 80)
+
+
+def test_the_unit_and_the_words_above_it_lead_to_a_table() -> None:
+    above = [Block(text, Locator(page=3)) for text in ("Before.", "Revenue was as follows:", "(In millions)")]
+    assert take_lead(above, 3) == "Revenue was as follows: (In millions)" and len(above) == 1
+    assert take_lead(above, 3) == "" and take_lead([Block("Title", Locator(page=2))], 3) == "" and take_lead([], 3) == ""
 
 
 def test_a_row_of_amounts_is_no_header(tmp_path: Path) -> None:
