@@ -10,6 +10,7 @@ from dataclasses import replace
 from knowledge.loaders.lines import Cell, Line
 from knowledge.loaders.pdf_columns import (
     MOST_LABELS,
+    YEAR,
     Row,
     follows,
     header_of,
@@ -27,11 +28,12 @@ def with_head(lines: Sequence[Line], part: Part) -> tuple[Sequence[Line], Part]:
     """Return the lines above a table and the table, with those that are its header, or rows of it, in it."""
     if part.headed or len(part.columns) < 2 or not begins_with_figures(part.rows):
         return lines, part
-    rows, columns = list(rows_of(line for line in lines if line.text.strip())), part.columns[1:]
-    if not rows:
+    rows, filled = list(rows_of(line for line in lines if line.text.strip())), part.filled
+    columns = filled.columns[1:]
+    if not rows or not columns:
         return lines, part
     high = rows[-1].height
-    first = Row([Line("", part.top - high, high)], [Cell(part.rows[0][0], *part.columns[0])], [])
+    first = Row([Line("", part.top - high, high)], [Cell(filled.rows[0][0], *filled.columns[0])], [])
     at = body_of([*rows, first], columns)
     begin, body = header_of([*rows, first], at, 0, columns)
     if begin == at:
@@ -40,14 +42,15 @@ def with_head(lines: Sequence[Line], part: Part) -> tuple[Sequence[Line], Part]:
     above = [tuple(in_columns(row, columns)) for row in rows[body:]]
     styles = ("", *("" for _ in above), *part.styles) if part.styles else ()
     rest = [line for row in rows[:begin] for line in row.lines]
-    return rest, replace(part, rows=(head, *above, *part.rows), headed=True, styles=styles, top=rows[begin].bottom + high)
+    return rest, replace(filled, rows=(head, *above, *filled.rows), headed=True, styles=styles, top=rows[begin].bottom + high)
 
 
 def body_of(rows: Sequence[Row], columns: Sequence[Span]) -> int:
     """Return where the rows of figures begin that stand above a table, the last of `rows`, in its columns."""
     at = len(rows) - 1
-    while at and rows[at - 1].figures and follows(rows[at - 1], rows[at]):
-        if not all(is_below(cell, columns) for cell in rows[at - 1].figures):
+    while at and follows(rows[at - 1], rows[at]):
+        figures = rows[at - 1].figures
+        if all(YEAR.fullmatch(cell.text) for cell in figures) or not all(is_below(cell, columns) for cell in figures):
             break
         at -= 1
     return at

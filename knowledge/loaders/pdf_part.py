@@ -64,9 +64,14 @@ def is_signed(pairs: Sequence[tuple[str, str]]) -> bool:
 
 def belongs(before: str, after: str) -> bool:
     """Whether one of two cells is the sign of what is in the other."""
-    return bool(before and after) and (before in CURRENCY or after in BEHIND)
+    return bool(before and after) and (is_currency(before) or after in BEHIND)
 
 
 def alone(pair: tuple[str, str]) -> bool:
     """Whether a sign stands beside nothing."""
-    return (pair[0] in CURRENCY and not pair[1]) or (pair[1] in BEHIND and not pair[0])
+    return (is_currency(pair[0]) and not pair[1]) or (pair[1] in BEHIND and not pair[0])
+
+
+def is_currency(cell: str) -> bool:
+    """Whether a cell holds only a currency's sign, or those of two rows between which no rule is drawn."""
+    return bool(cell) and CURRENCY.issuperset(cell.replace(" ", ""))

@@ -56,6 +56,16 @@ def test_labels_and_rows_between_header_and_shades_are_rows() -> None:
     assert table.rows[1] == ("Net sales:", "", "")
 
 
+def test_signs_that_have_columns_of_their_own_are_in_no_way() -> None:
+    columns = ((70.0, 250.0), (250.0, 320.0), (320.0, 345.0), (345.0, 420.0))
+    part = shaded(("Income", "1,200", "", "1,300"), ("Costs", "(1,100", ")", "1,050"), columns=columns)
+    heads = lines([(280.0, "2022"), (360.0, "2021")], [(72.0, "Beginning"), (270.0, "$ 5,000"), (350.0, "$ 39,789")])
+    _, table = with_head(heads, part)
+    assert table.rows == (
+        ("", "2022", "2021"), ("Beginning", "$ 5,000", "$ 39,789"), ("Income", "1,200", "1,300"), ("Costs", "(1,100 )", "1,050")
+    )  # fmt: skip
+
+
 def test_a_table_with_a_header_of_its_own_or_none_above_stays_as_it_is() -> None:
     for part in (shaded(("Product", "Q2", "Q3"), *BODY, headed=True), shaded(("a", "b", "c"), *BODY)):
         assert with_head(lines(*HEAD), part) == (lines(*HEAD), part)

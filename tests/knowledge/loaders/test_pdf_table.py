@@ -121,6 +121,7 @@ def test_signs_stand_with_their_figures() -> None:
     kept = (("Country", "Sign", "Name"), ("USA", "$", "dollar"))
     assert filled(*kept) == kept
     assert filled(("a", "", "34.5", "%"), ("b", "", "(2", ")%")) == (("a", "34.5 %"), ("b", "(2 )%"))
+    assert filled(("taxes", "$ $", "12"), ("interest", "", "7")) == (("taxes", "$ $ 12"), ("interest", "7"))
     kept = (("Unit", "", "%"), ("kg", "7", ""))
     assert filled(*kept) == kept
 
