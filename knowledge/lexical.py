@@ -127,6 +127,8 @@ class Lexical:
     def apart(self, words: Iterable[str]) -> set[str]:
         """Return, of pairs of characters of which one may only ask or join, those that are parts of two words here."""
         pairs = [word for word in words if terms.joins(word)]
+        if not pairs:  # a question without such characters costs nothing
+            return set()
         both, first, second = (
             self._holding(some) for some in (pairs, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
         )

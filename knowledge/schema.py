@@ -193,5 +193,5 @@ CREATE VIEW passage_rows AS
     FROM chunks c JOIN documents d ON d.id = c.document_id JOIN bases b ON b.id = d.base_id JOIN files f ON f.id = d.file_id;
 """
 
-STEPS = (FIRST, FILES, term_rows.SCHEMA, vector_rows.SCHEMA, SWITCHED_OFF, *3 * (term_rows.ANEW,))
+STEPS = (FIRST, FILES, term_rows.SCHEMA, vector_rows.SCHEMA, SWITCHED_OFF, term_rows.ANEW, term_rows.ANEW, term_rows.ANEW)
 """Step n brings a file to version n, from 1."""

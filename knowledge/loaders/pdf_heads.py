@@ -28,7 +28,7 @@ def with_head(lines: Sequence[Line], part: Part) -> tuple[Sequence[Line], Part]:
     """Return the lines above a table and the table, with those that are its header, or rows of it, in it."""
     if part.headed or len(part.columns) < 2 or not begins_with_figures(part.rows):
         return lines, part
-    rows, filled = list(rows_of(line for line in lines if line.text.strip())), part.filled
+    rows, filled = written(lines), part.filled
     columns = filled.columns[1:]
     if not rows or not columns:
         return lines, part
@@ -45,6 +45,11 @@ def with_head(lines: Sequence[Line], part: Part) -> tuple[Sequence[Line], Part]:
     return rest, replace(filled, rows=(head, *above, *filled.rows), headed=True, styles=styles, top=rows[begin].bottom + high)
 
 
+def written(lines: Sequence[Line]) -> list[Row]:
+    """Return the rows that lines make, blank ones left out: shades come with lines of a space."""
+    return list(rows_of(line for line in lines if line.text.strip()))
+
+
 def body_of(rows: Sequence[Row], columns: Sequence[Span]) -> int:
     """Return where the rows of figures begin that stand above a table, the last of `rows`, in its columns."""
     at = len(rows) - 1
@@ -58,7 +63,7 @@ def body_of(rows: Sequence[Row], columns: Sequence[Span]) -> int:
 
 def going_on(above: Part, lines: Sequence[Line], part: Part) -> Part | None:
     """Return two tables as one where nothing but labels stands between them, and the second has no header; else None."""
-    rows, above, part = list(rows_of(line for line in lines if line.text.strip())), above.filled, part.filled
+    rows, above, part = written(lines), above.filled, part.filled
     columns = above.columns[1:]
     if part.headed or len(rows) > MOST_LABELS or not same_places(above.columns, part.columns):
         return None

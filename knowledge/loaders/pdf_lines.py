@@ -52,11 +52,13 @@ def lines_of(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Iterat
             continue
         joined = going_on(held, lines, one) if held is not None else None
         if joined is None:
-            yield from [held] if held is not None else []
+            if held is not None:
+                yield held
             above, joined = with_head(lines, one)
             yield from with_tables(above)
         held, lines = joined, []
-    yield from [held] if held is not None else []
+    if held is not None:
+        yield held
     yield from with_tables(lines)
 
 
