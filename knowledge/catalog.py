@@ -171,10 +171,10 @@ def others(connection: sqlite3.Connection, number: int, name: str) -> int:
     return int(row[0])
 
 
-def chunks_of_others(connection: sqlite3.Connection, number: int, name: str) -> int:
+def chunks_of_others(connection: sqlite3.Connection, number: int, names: Iterable[str]) -> int:
     """Return how many chunks the documents of other names in a base have."""
-    query = "SELECT coalesce(sum(chunks), 0) FROM documents WHERE base_id = ? AND name != ?"
-    return int(connection.execute(query, (number, name)).fetchone()[0])
+    query = "SELECT coalesce(sum(chunks), 0) FROM documents WHERE base_id = ? AND name NOT IN (SELECT value FROM json_each(?))"
+    return int(connection.execute(query, (number, json.dumps(list(names)))).fetchone()[0])
 
 
 def chunks_of(connection: sqlite3.Connection, documents: Iterable[int]) -> frozenset[int]:

@@ -30,6 +30,8 @@ class Task:
     sha256: str
     file_id: int
     cut: Cut | None
+    attempts: int
+    """How often it was begun before, and not ended by the process itself."""
 
 
 class Jobs:
@@ -56,18 +58,16 @@ class Jobs:
             rows = connection.execute("SELECT * FROM job_rows WHERE base_id = ? ORDER BY id", (base_id,))
             return [_job(row) for row in rows]
 
-    def next(self, resting: Collection[int] = ()) -> Task | None:
-        """Return the oldest job that is not done, without those that rest and what came after them under their names."""
+    def next(self, resting: Collection[int] = (), most: int = 1) -> list[Task]:
+        """Return the oldest jobs that are not done, without those that rest and what came after them under their names."""
         query = (
-            "SELECT * FROM job_rows r WHERE NOT done AND NOT EXISTS (SELECT 1 FROM jobs j, json_each(?) AS rests"
-            " WHERE j.id = rests.value AND j.base_id = r.base_id AND j.name = r.name AND j.id <= r.id) ORDER BY id LIMIT 1"
+            "SELECT r.*, (SELECT attempts FROM jobs WHERE id = r.id) FROM job_rows r WHERE NOT done AND NOT EXISTS"
+            " (SELECT 1 FROM jobs j, json_each(?) AS rests WHERE j.id = rests.value AND j.base_id = r.base_id"
+            " AND j.name = r.name AND j.id <= r.id) ORDER BY id LIMIT ?"
         )
         with self._store.read() as connection:
-            row = connection.execute(query, (json.dumps(sorted(resting)),)).fetchone()
-        if row is None:
-            return None
-        cut = Cut(row[14], row[15]) if row[14] is not None else None
-        return Task(_job(row), base_id=row[10], sha256=row[11], file_id=row[13], cut=cut)
+            rows = connection.execute(query, (json.dumps(sorted(resting)), most)).fetchall()
+        return [_task(row) for row in rows]
 
     def unfinished(self) -> int:
         """Return how many files of all bases wait or are worked on."""
@@ -196,6 +196,11 @@ def _get(connection: sqlite3.Connection, number: int) -> Job:
 
 def _job(row: tuple[Any, ...]) -> Job:
     return Job(*row[:10])
+
+
+def _task(row: tuple[Any, ...]) -> Task:
+    base_id, sha256, _, file_id, tokens, overlap, attempts = row[10:]
+    return Task(_job(row), base_id, sha256, file_id, Cut(tokens, overlap) if tokens is not None else None, attempts)
 
 
 def _prune(connection: sqlite3.Connection, base_id: int) -> None:

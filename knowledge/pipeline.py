@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ from knowledge.catalog import NewDocument
 from knowledge.chunking import Chunk, Size, split
 from knowledge.embedders import Embedders
 from knowledge.embeddings import Embedding, checked
-from knowledge.jobs import Task
 from knowledge.loaders.base import Extract, PageReport
 from knowledge.originals import Originals
 from knowledge.settings import KnowledgeSettings
@@ -37,6 +36,16 @@ MOST_OF_BASE = 500_000
 
 _READ_UNTIL, _CHUNKED_AT = 0.1, 0.12
 """Parts of the work, measured: embedding takes nine tenths of the time or more."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that is read and cut for a model, and waits for its vectors."""
+
+    work: Work
+    extract: Extract
+    model: Embedding
+    chunks: list[Chunk]
 
 
 class Pipeline:
@@ -58,17 +67,34 @@ class Pipeline:
         self._read = read
         self._fault = fault
 
-    def run(self, task: Task, work: Work) -> NewDocument:
-        """Return the document that the file of a task becomes.
+    def read(self, work: Work, beside: Sequence[Draft] = ()) -> Draft:
+        """Return the text of a task's file, cut; `beside`: others that will be stored with it, under other names.
 
-        Raises `UnreadableFile`, `TooLarge`, `EmbedderFailed`, and `Stopped` when the work is to be given up.
+        Raises `UnreadableFile`, `TooLarge`, and `Stopped` when the work is to be given up.
         """
-        extract = self._extract(task, work)
+        extract = self._extract(work)
         self._fault("parse_done")
-        model = self.model(task.base_id)
-        chunks = self._chunks(task, extract, model, work)
+        model = self.model(work.task.base_id)
+        chunks = self._chunks(work, extract, model, beside)
         self._fault("chunked")
-        vectors = self._vectors(chunks, model, work)
+        return Draft(work, extract, model, chunks)
+
+    def embed(self, drafts: Sequence[Draft]) -> list[NewDocument]:
+        """Return the documents that drafts become. Those of one model only, which is given all their passages together.
+
+        Raises `EmbedderFailed`, and `Stopped` when one of them is to be given up.
+        """
+        model = drafts[0].model
+        if any(draft.model is not model for draft in drafts):
+            raise ValueError("these drafts were made for several models")
+        for draft in drafts:
+            draft.work.job = dataclasses.replace(draft.work.job, chunks=len(draft.chunks))
+        vectors = self._vectors(drafts, model)
+        ends = np.cumsum([len(draft.chunks) for draft in drafts])
+        return [self._document(draft, part) for draft, part in zip(drafts, np.split(vectors, ends[:-1]), strict=True)]
+
+    def _document(self, draft: Draft, vectors: catalog.Halves) -> NewDocument:
+        task, extract, identity = draft.work.task, draft.extract, draft.model.identity
         return NewDocument(
             base_id=task.base_id,
             file_id=task.file_id,
@@ -78,12 +104,12 @@ class Pipeline:
             characters=sum(len(block.text) for block in extract.blocks),
             pages=extract.pages,
             warnings=extract.warnings,
-            chunks=chunks,
+            chunks=draft.chunks,
             vectors=vectors,
-            terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in chunks],
-            embedder=model.identity,
+            terms=[terms.pack(terms.of_passage(task.job.name, chunk.locator.headings, chunk.text)) for chunk in draft.chunks],
+            embedder=identity,
             added=time.time(),
-            embedder_path=self._embedders.path_of(model.identity),
+            embedder_path=self._embedders.path_of(identity),
         )
 
     def model(self, base_id: int) -> Embedding:
@@ -92,7 +118,8 @@ class Pipeline:
             made_by = catalog.made_by(connection, base_id)
         return (made_by and self._embedders.of(made_by)) or self._embedders.present
 
-    def _extract(self, task: Task, work: Work) -> Extract:
+    def _extract(self, work: Work) -> Extract:
+        task = work.task
         work.to("reading", 0.0, "")
         self._fault("parse_start")
 
@@ -115,15 +142,17 @@ class Pipeline:
             )
         return extract
 
-    def _chunks(self, task: Task, extract: Extract, model: Embedding, work: Work) -> list[Chunk]:
+    def _chunks(self, work: Work, extract: Extract, model: Embedding, beside: Sequence[Draft]) -> list[Chunk]:
+        task = work.task
         work.to("chunking", _READ_UNTIL, "")
         cut = task.cut or self._settings.cut
         size = Size(cut.tokens, cut.overlap, model.max_tokens)
         chunks = split(extract.blocks, task.job.name, model, size, work.check)
         if len(chunks) > MOST_OF_DOCUMENT:
             raise TooLarge(f"the file makes {len(chunks):,} passages, and {MOST_OF_DOCUMENT:,} are allowed: split it")
+        new = {draft.work.job.name: len(draft.chunks) for draft in beside} | {task.job.name: len(chunks)}
         with self._store.read() as connection:
-            total = len(chunks) + catalog.chunks_of_others(connection, task.base_id, task.job.name)
+            total = sum(new.values()) + catalog.chunks_of_others(connection, task.base_id, new)
         if total > MOST_OF_BASE:
             raise TooLarge(
                 f"with this file the knowledge base would hold {total:,} passages, and {MOST_OF_BASE:,} are allowed: remove"
@@ -131,23 +160,33 @@ class Pipeline:
             )
         return chunks
 
-    def _vectors(self, chunks: list[Chunk], model: Embedding, work: Work) -> catalog.Halves:
-        work.job = dataclasses.replace(work.job, chunks=len(chunks))
-        work.to("embedding", _CHUNKED_AT, f"0 of {len(chunks):,} passages")
+    def _vectors(self, drafts: Sequence[Draft], model: Embedding) -> catalog.Halves:
+        texts = [chunk.embedded for draft in drafts for chunk in draft.chunks]
+
+        def told(done: int) -> Iterator[tuple[Work, float, str]]:
+            part = done / len(texts)
+            for draft in drafts:
+                many = len(draft.chunks)
+                yield draft.work, _CHUNKED_AT + (1 - _CHUNKED_AT) * part, f"{int(many * part):,} of {many:,} passages"
 
         def step(done: int) -> None:
             self._fault("embed_batch")
-            work.at(_CHUNKED_AT + (1 - _CHUNKED_AT) * done / len(chunks), f"{done:,} of {len(chunks):,} passages")
+            for work, part, detail in told(done):
+                work.at(part, detail)
 
-        texts = [chunk.embedded for chunk in chunks]
+        for work, part, detail in told(0):
+            work.to("embedding", part, detail)
         try:
             return checked(model.encode(texts, step), len(texts), model.dimension).astype(np.float16)
         except Stopped:
             raise
         except Exception as error:  # whatever the model's library raises, and what is no vector
-            told = isinstance(error, KnowledgeError)
-            log.warning("the passages of %r could not be embedded", work.job.name, exc_info=not told)
+            known = isinstance(error, KnowledgeError)
+            names = ", ".join(repr(draft.work.job.name) for draft in drafts)
+            log.warning("the passages of %s could not be embedded", names, exc_info=not known)
             text = (
-                str(error) if told else f"the embedding model failed ({type(error).__name__}); the log of the server tells more"
+                str(error)
+                if known
+                else f"the embedding model failed ({type(error).__name__}); the log of the server tells more"
             )
             raise EmbedderFailed(text) from error

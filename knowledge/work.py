@@ -17,15 +17,19 @@ class Work:
     """A task in work; `note` writes a job down, and raises `Stopped` when it was done already."""
 
     def __init__(self, task: Task, note: Callable[[Job], None]) -> None:
+        self.task = task
         self.job = task.job
-        self.base_id = task.base_id
         self.stop = threading.Event()
         self._note = note
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        """Start its clock."""
         self._began = time.monotonic()
 
     def seconds(self) -> float:
         """Return how long it has been worked on."""
-        return time.monotonic() - self._began
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def check(self) -> None:
         """Raise `Stopped` when it is to be given up."""
