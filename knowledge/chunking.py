@@ -79,12 +79,12 @@ def split(blocks: Iterable[Block], name: str, tokens: Tokens, size: Size, check:
     `check` is called between steps and may raise to stop the work.
     """
     drafts: list[Chunk] = []
-    for headings, members in groupby(blocks, key=lambda block: block.locator.headings):
-        section = list(members)
+    pieces = _measured([piece for block in blocks for piece in pieces_of(block)], tokens, check)
+    for headings, section in groupby(pieces, key=lambda piece: piece.block.locator.headings):
         prefix, taken = _prefix(name, headings, tokens, size.whole // PREFIX_PART)
         limit = max(1, min(size.chunk, size.whole - taken))
-        measured = _measured(section, tokens, limit, check)
-        drafts += [Chunk(text, prefix, locator, taken + limit) for text, locator in _pack(measured, limit, size.overlap)]
+        fitting = _fitting(section, tokens, limit)
+        drafts += [Chunk(text, prefix, locator, taken + limit) for text, locator in _pack(fitting, limit, size.overlap)]
         check()
     return list(_counted(drafts, tokens, check))
 
@@ -106,13 +106,18 @@ def _prefix(name: str, headings: tuple[str, ...], tokens: Tokens, limit: int) ->
     return "", 0
 
 
-def _measured(section: list[Block], tokens: Tokens, limit: int, check: Callable[[], None]) -> list[list[Piece]]:
-    """Return the pieces of each block, none longer than `limit` tokens, all counted together."""
-    raw = [piece for block in section for piece in pieces_of(block)]
-    counts = _count([piece.text for piece in raw], tokens, check)
-    for piece, count in zip(raw, counts, strict=True):
+def _measured(pieces: list[Piece], tokens: Tokens, check: Callable[[], None]) -> list[Piece]:
+    """Return the pieces of a document, their tokens counted: all together, for that is what a tokenizer is quick at."""
+    for piece, count in zip(pieces, _count([piece.text for piece in pieces], tokens, check), strict=True):
         piece.measure(count)
-    fitting = (part for piece in raw for part in (piece.cut(tokens.ends(piece.text), limit) if piece.cost > limit else [piece]))
+    return pieces
+
+
+def _fitting(section: Iterable[Piece], tokens: Tokens, limit: int) -> list[list[Piece]]:
+    """Return the pieces of each block, none longer than `limit` tokens."""
+    fitting = (
+        part for piece in section for part in (piece.cut(tokens.ends(piece.text), limit) if piece.cost > limit else [piece])
+    )
     return [list(members) for _, members in groupby(fitting, key=lambda piece: id(piece.block))]
 
 

@@ -129,8 +129,7 @@ class Embedder:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, without special ones; raises `EmbedderNotReady`."""
-        found = self._ready().tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(tokens) for tokens in found]
+        return self._ready().count(texts)
 
     def ends(self, text: str) -> list[int]:
         """Return the character offset at which each token ends; raises `EmbedderNotReady`."""

@@ -29,6 +29,9 @@ class Encoder(Protocol):
     max_tokens: int
     """Tokens of a text that are read, less special ones and the model's prompt."""
 
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has, without special ones."""
+
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents; each text is in one."""
 

@@ -74,10 +74,13 @@ class LibraryEncoder:
         # Questions have a copy with the same weights: the library's model, its tokenizer above all, serves one thread.
         self._asking = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
 
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has, without special ones."""
+        return [len(found) for found in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents, those of like lengths together."""
-        counts = [len(found) for found in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-        for places in batches(counts, self._batch):
+        for places in batches(self.count(texts), self._batch):
             yield Batch(places, partial(self._encode, [texts[place] for place in places], self._model.encode_document))
 
     def question(self, text: str) -> npt.NDArray[Any]:

@@ -7,9 +7,9 @@ slow for documents. How a BERT is computed, or which folders hold one, it does n
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from knowledge import bert_folder
 from knowledge.bert import Bert, Floats
 from knowledge.bert_folder import BertShape
+from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 
 
@@ -18,10 +18,10 @@ class NumpyEncoder:
 
     def __init__(self, shape: BertShape) -> None:
         """Read tokenizer and weights, in milliseconds; raises what their libraries raise."""
-        self.tokenizer = bert_folder.tokenizer(shape.folder)
-        self.unknown: str | None = self.tokenizer.model.unk_token
+        self._tokens = BertTokens(shape)
+        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
+        self.count = self._tokens.count
         self.dimension = shape.width
-        self.max_tokens = shape.longest - int(self.tokenizer.num_special_tokens_to_add(False))
         self._bert = Bert(shape)
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
@@ -31,8 +31,6 @@ class NumpyEncoder:
 
     def question(self, text: str) -> Floats:
         """Return the vector of a text's beginning, shape (1, dimension): a plain model tells questions not apart."""
-        plain = self.tokenizer.encode(text, add_special_tokens=False)
-        plain.truncate(self.max_tokens)
-        tokens: list[int] = self.tokenizer.post_process(plain).ids
+        [tokens] = self._tokens.of([text])
         found: Floats = self._bert.hidden(tokens).mean(axis=0, keepdims=True)
         return found

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import bert_folder
 from knowledge.bert_folder import BertShape
+from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 from knowledge.openvino_graph import Graph
 from knowledge.silent_openvino import library
@@ -34,13 +34,11 @@ class OpenVinoEncoder:
 
     def __init__(self, shape: BertShape) -> None:
         """Read tokenizer and weights, and compile; raises what their libraries raise."""
-        self.tokenizer = bert_folder.tokenizer(shape.folder)
-        self.unknown: str | None = self.tokenizer.model.unk_token
+        self._tokens = BertTokens(shape)
+        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
+        self.count = self._tokens.count
         self.dimension = shape.width
-        self.max_tokens = shape.longest - int(self.tokenizer.num_special_tokens_to_add(False))
         self._longest = shape.longest
-        self._cutting = bert_folder.tokenizer(shape.folder)
-        self._cutting.enable_truncation(shape.longest)
         core = library.Core()
         self.precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
         settings = {"INFERENCE_PRECISION_HINT": self.precision, "NUM_STREAMS": "1", **_threads()}
@@ -50,13 +48,13 @@ class OpenVinoEncoder:
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents, those of like lengths together."""
-        tokens = [found.ids for found in self._cutting.encode_batch_fast(list(texts))]
+        tokens = self._tokens.of(texts)
         for places in batches([len(ids) for ids in tokens]):
             yield Batch(places, partial(self._vectors, self._document, [tokens[place] for place in places]))
 
     def question(self, text: str) -> Floats:
         """Return the vector of a question, shape (1, dimension)."""
-        return self._vectors(self._question, [self._cutting.encode(text).ids])
+        return self._vectors(self._question, self._tokens.of([text]))
 
     def _vectors(self, request: Any, texts: Sequence[Sequence[int]]) -> Floats:
         """Return the mean of each text's last hidden states, shape (texts, width)."""

@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from knowledge import bert_folder, heap
+from knowledge import heap
 from knowledge.bert_folder import BertShape
+from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 from knowledge.packed_bert import PackedBert, Precision, exact
 
@@ -22,19 +23,17 @@ class PackedEncoder:
 
     def __init__(self, shape: BertShape, precision: Precision) -> None:
         """Read tokenizer and weights; raises what their libraries raise."""
-        self.tokenizer = bert_folder.tokenizer(shape.folder)
-        self.unknown: str | None = self.tokenizer.model.unk_token
+        self._tokens = BertTokens(shape)
+        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
+        self.count = self._tokens.count
         self.dimension = shape.width
-        self.max_tokens = shape.longest - int(self.tokenizer.num_special_tokens_to_add(False))
-        self._cutting = bert_folder.tokenizer(shape.folder)
-        self._cutting.enable_truncation(shape.longest)
         self._bert = PackedBert(shape, precision)
         self._exact = PackedBert(shape, exact()) if precision == "int8" else self._bert
         heap.keep()
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents in their order, the short ones last."""
-        tokens = [found.ids for found in self._cutting.encode_batch_fast(list(texts))]
+        tokens = self._tokens.of(texts)
         short = [place for place, ids in enumerate(tokens) if len(ids) <= SHORT]
         others = [place for place, ids in enumerate(tokens) if len(ids) > SHORT]
         try:
@@ -48,7 +47,7 @@ class PackedEncoder:
 
     def question(self, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of a question, shape (1, dimension)."""
-        return self._exact.vectors([self._cutting.encode(text).ids])
+        return self._exact.vectors(self._tokens.of([text]))
 
 
 def batches(counts: Sequence[int], limit: int) -> Iterator[list[int]]:

@@ -164,6 +164,7 @@ def of_passage(name: str, headings: Sequence[str], text: str) -> list[str]:
     return terms("\n".join((name, *headings, text)))
 
 
+@lru_cache(maxsize=32_768)
 def key(term: str) -> int:
     """Return the number a term is kept by, odd for figures; of 200,000 terms some nine share theirs with another."""
     return zlib.crc32(term.encode("utf-8", "surrogatepass")) & ~1 | (not term.strip(_FIGURES))
