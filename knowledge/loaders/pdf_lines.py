@@ -23,6 +23,7 @@ from knowledge.loaders.pdf_letters import mended
 from knowledge.loaders.pdf_part import CURRENCY, Part
 from knowledge.loaders.pdf_rules import Rule
 from knowledge.loaders.pdf_table import Tables, grids_of
+from knowledge.loaders.pdfium_calls import NUMBER, POINTER, address, call
 
 HYPHENS = ("\x02", "\ufffe")
 """PDFium's marks for a hyphen that divides a word at the end of a line; they stand for the line's end, too."""
@@ -83,7 +84,7 @@ def all_lines(text: str, text_page: Any, shown: Box, rules: list[Rule]) -> Itera
 
 def order_of(text: str, text_page: Any) -> Order:
     """Return a page's text in reading order; `text` has a character for each of PDFium's."""
-    boxes = list(boxes_of(text_page, 0, len(text)))
+    boxes = boxes_of(text_page, len(text))
     return rejoined(text, boxes) if is_broken(text) else ordered(text, boxes, text_page.get_charbox)
 
 
@@ -133,14 +134,17 @@ def line_of(words: str, boxes: list[Box], shown: Box, broken: bool) -> Iterator[
         yield Line(text, place[1], place[3] - place[1], broken, place[0], last[2], cells)
 
 
-def boxes_of(text_page: Any, start: int, length: int) -> Iterator[Box]:
-    """Yield the boxes of characters, as high as their font and as wide as their advance; empty ones where unknown."""
-    from pypdfium2 import raw
-
-    box = raw.FS_RECTF()
-    pointer, handle, get = ctypes.byref(box), text_page.raw, raw.FPDFText_GetLooseCharBox
-    for index in range(start, start + length):
-        yield (box.left, box.bottom, box.right, box.top) if get(handle, index, pointer) else (0.0, 0.0, 0.0, 0.0)
+def boxes_of(text_page: Any, length: int) -> list[Box]:
+    """Return the boxes of the first characters, as high as their font and as wide as their advance; empty where unknown."""
+    if not length:
+        return []
+    found = (ctypes.c_float * (4 * length))()  # FS_RECTF: left, top, right, bottom
+    get, handle = call("FPDFText_GetLooseCharBox", NUMBER, POINTER, NUMBER, POINTER), address(text_page.raw)
+    begin, size = ctypes.addressof(found), ctypes.sizeof(found) // length
+    for index, place in enumerate(range(begin, begin + size * length, size)):
+        get(handle, index, place)
+    sides = found[:]
+    return list(zip(sides[0::4], sides[3::4], sides[2::4], sides[1::4], strict=True))
 
 
 def within(box: Box, shown: Box) -> bool:

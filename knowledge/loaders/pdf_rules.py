@@ -7,6 +7,8 @@ import ctypes
 from collections.abc import Iterator
 from typing import Any
 
+from knowledge.loaders.pdfium_calls import NUMBER, POINTER, address, call
+
 MOST_SEGMENTS = 4000
 """A page with more shows a drawing; its lines are not looked at."""
 MOST_RULES = 800
@@ -22,12 +24,11 @@ Rule = tuple[float, float, float, float]
 
 def rules_of(page: Any) -> list[Rule]:
     """Return the rules of a page; none where it shows a drawing."""
-    from pypdfium2 import raw
-
     found: set[Rule] = set()
     segments = 0
+    count = call("FPDFPath_CountSegments", NUMBER, POINTER)
     for path in paths_of(page):
-        segments += raw.FPDFPath_CountSegments(path)
+        segments += count(path)
         if segments > MOST_SEGMENTS:
             return []
         if is_seen(path):
@@ -35,44 +36,50 @@ def rules_of(page: Any) -> list[Rule]:
     return sorted(found) if len(found) <= MOST_RULES else []
 
 
-def paths_of(page: Any) -> Iterator[Any]:
-    """Yield what is drawn on a page: handles, for pypdfium2's own objects of all its letters take longer than all else here."""
+def paths_of(page: Any) -> Iterator[int]:
+    """Yield the addresses of what is drawn on a page: pypdfium2's own objects of all its letters take longer than all else."""
     from pypdfium2 import raw
 
+    get, kind = call("FPDFPage_GetObject", POINTER, POINTER, NUMBER), call("FPDFPageObj_GetType", NUMBER, POINTER)
+    handle = address(page.raw)
     for index in range(raw.FPDFPage_CountObjects(page)):
-        handle = raw.FPDFPage_GetObject(page, index)
-        if handle and raw.FPDFPageObj_GetType(handle) == raw.FPDF_PAGEOBJ_PATH:
-            yield handle
+        found = get(handle, index)
+        if found and kind(found) == raw.FPDF_PAGEOBJ_PATH:
+            yield found
 
 
-def is_seen(path: Any) -> bool:
+def is_seen(path: int) -> bool:
     """Whether a path is filled or stroked; others only cut off what is drawn after them."""
-    from pypdfium2 import raw
-
     fill, stroke = ctypes.c_int(), ctypes.c_int()
-    return bool(raw.FPDFPath_GetDrawMode(path, fill, stroke)) and bool(fill.value or stroke.value)
+    mode = call("FPDFPath_GetDrawMode", NUMBER, POINTER, POINTER, POINTER)
+    return bool(mode(path, ctypes.addressof(fill), ctypes.addressof(stroke))) and bool(fill.value or stroke.value)
 
 
-def lines_in(path: Any) -> Iterator[tuple[Point, Point]]:
+def lines_in(path: int) -> Iterator[tuple[Point, Point]]:
     """Yield the ends of the straight lines of a path, in points on the page."""
     from pypdfium2 import raw
 
-    to = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(path, to):
+    matrix, point = (ctypes.c_float * 6)(), (ctypes.c_float * 2)()
+    if not call("FPDFPageObj_GetMatrix", NUMBER, POINTER, POINTER)(path, ctypes.addressof(matrix)):
         return
-    a, b, c, d, e, f = to.a, to.b, to.c, to.d, to.e, to.f
-    x, y = ctypes.c_float(), ctypes.c_float()
+    a, b, c, d, e, f = matrix
+    x = ctypes.addressof(point)
+    y = x + ctypes.sizeof(point) // 2
+    segment_of = call("FPDFPath_GetPathSegment", POINTER, POINTER, NUMBER)
+    point_of = call("FPDFPathSegment_GetPoint", NUMBER, POINTER, POINTER, POINTER)
+    kind_of, closes = call("FPDFPathSegment_GetType", NUMBER, POINTER), call("FPDFPathSegment_GetClose", NUMBER, POINTER)
     begin = at = (0.0, 0.0)
-    for index in range(raw.FPDFPath_CountSegments(path)):
-        segment = raw.FPDFPath_GetPathSegment(path, index)
-        raw.FPDFPathSegment_GetPoint(segment, x, y)
-        before, at = at, (a * x.value + c * y.value + e, b * x.value + d * y.value + f)
-        kind = raw.FPDFPathSegment_GetType(segment)
+    for index in range(call("FPDFPath_CountSegments", NUMBER, POINTER)(path)):
+        segment = segment_of(path, index)
+        point_of(segment, x, y)
+        across, up = point
+        before, at = at, (a * across + c * up + e, b * across + d * up + f)
+        kind = kind_of(segment)
         if kind == raw.FPDF_SEGMENT_MOVETO:
             begin = at
         elif kind == raw.FPDF_SEGMENT_LINETO:
             yield before, at
-        if raw.FPDFPathSegment_GetClose(segment):
+        if closes(segment):
             yield at, begin
 
 

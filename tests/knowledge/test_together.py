@@ -7,7 +7,7 @@ import pytest
 
 from knowledge.base import Job
 from knowledge.embeddings import Vectors
-from knowledge.ingest import SMALL, TOGETHER, together
+from knowledge.ingest import MOST_TOGETHER, TOGETHER, together
 from knowledge.jobs import Task
 from knowledge.library import Library
 from tests.knowledge.checks import check_open
@@ -123,8 +123,9 @@ def task(number: int, name: str, size: int = 100, base: int = 1, attempts: int =
         ([task(1, "a.md"), task(2, "b.txt"), task(3, "c.MD")], 3),
         ([task(1, "a.md"), task(2, "b.pdf"), task(3, "c.md")], 1),
         ([task(1, "a.pdf"), task(2, "b.md")], 1),
-        ([task(1, "a.md", SMALL + 1), task(2, "b.md")], 1),
-        ([task(1, "a.md", SMALL), task(2, "b.md", SMALL + 1)], 1),
+        ([task(1, "a.md", TOGETHER), task(2, "b.md", 1)], 1),
+        ([task(1, "a.md", TOGETHER + 1), task(2, "b.md")], 1),
+        ([task(1, "a.md", TOGETHER - 9), task(2, "b.md", 9), task(3, "c.md", 1)], 2),
         ([task(1, "a.md"), task(2, "b.md", base=2)], 1),
         ([task(1, "a.md"), task(2, "b.md"), task(3, "a.md")], 2),
         ([task(1, "a.md", attempts=1), task(2, "b.md")], 1),
@@ -137,6 +138,6 @@ def test_which_files_are_together(tasks: list[Task], many: int) -> None:
 
 def test_a_long_queue_is_taken_in_parts(make: Make) -> None:
     model = Listening()
-    library = waiting(make, model, {f"{number}.txt": b"one passage" for number in range(2 * TOGETHER + 1)})
+    library = waiting(make, model, {f"{number}.txt": b"one passage" for number in range(2 * MOST_TOGETHER + 1)})
     load(library)
-    assert model.given == [TOGETHER, TOGETHER, 1]
+    assert model.given == [MOST_TOGETHER, MOST_TOGETHER, 1]
