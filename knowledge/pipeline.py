@@ -164,7 +164,7 @@ class Pipeline:
         texts = [chunk.embedded for draft in drafts for chunk in draft.chunks]
 
         def told(done: int) -> Iterator[tuple[Work, float, str]]:
-            part = done / len(texts)
+            part = done / max(len(texts), 1)
             for draft in drafts:
                 many = len(draft.chunks)
                 yield draft.work, _CHUNKED_AT + (1 - _CHUNKED_AT) * part, f"{int(many * part):,} of {many:,} passages"
