@@ -8,20 +8,17 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from knowledge.bert import Bert, Floats
+from knowledge.bert_encoder import BertEncoder
 from knowledge.bert_folder import BertShape
-from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 
 
-class NumpyEncoder:
+class NumpyEncoder(BertEncoder):
     """A plain BERT in float32; any number of threads may use it."""
 
     def __init__(self, shape: BertShape) -> None:
         """Read tokenizer and weights, in milliseconds; raises what their libraries raise."""
-        self._tokens = BertTokens(shape)
-        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
-        self.count = self._tokens.count
-        self.dimension = shape.width
+        super().__init__(shape)
         self._bert = Bert(shape)
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
@@ -31,6 +28,6 @@ class NumpyEncoder:
 
     def question(self, text: str) -> Floats:
         """Return the vector of a text's beginning, shape (1, dimension): a plain model tells questions not apart."""
-        [tokens] = self._tokens.of([text])
+        [tokens] = self.tokens([text])
         found: Floats = self._bert.hidden(tokens).mean(axis=0, keepdims=True)
         return found

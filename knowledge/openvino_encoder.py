@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge.bert_encoder import BertEncoder
 from knowledge.bert_folder import BertShape
-from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 from knowledge.openvino_graph import Graph
 from knowledge.silent_openvino import library
@@ -30,15 +30,12 @@ HIDDEN = -1e4
 Floats = npt.NDArray[np.float32]
 
 
-class OpenVinoEncoder:
+class OpenVinoEncoder(BertEncoder):
     """A plain BERT; `precision` says in what it is computed."""
 
     def __init__(self, shape: BertShape) -> None:
         """Read tokenizer and weights, and compile; raises what their libraries raise."""
-        self._tokens = BertTokens(shape)
-        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
-        self.count = self._tokens.count
-        self.dimension = shape.width
+        super().__init__(shape)
         self._longest = shape.longest
         core = library.Core()
         self.precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
@@ -49,13 +46,13 @@ class OpenVinoEncoder:
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents, those of like lengths together."""
-        tokens = self._tokens.of(texts)
+        tokens = self.tokens(texts)
         for places in batches([len(ids) for ids in tokens]):
             yield Batch(places, partial(self._vectors, self._document, [tokens[place] for place in places]))
 
     def question(self, text: str) -> Floats:
         """Return the vector of a question, shape (1, dimension)."""
-        return self._vectors(self._question, self._tokens.of([text]))
+        return self._vectors(self._question, self.tokens([text]))
 
     def _vectors(self, request: Any, texts: Sequence[Sequence[int]]) -> Floats:
         """Return the mean of each text's last hidden states, shape (texts, width)."""

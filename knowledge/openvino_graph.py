@@ -33,6 +33,9 @@ class Graph:
             name: file.get_tensor(name).astype(np.float32, copy=False) for name, _ in tensors(shape)
         }
         self._shape = shape
+        root = np.float32((shape.width // shape.heads) ** -0.5)  # by which scores are divided, so the queries are
+        queries = [name for name in self._weights if ".attention.self.query." in name]
+        self._weights.update({name: self._weights[name] * root for name in queries})
 
     def model(self) -> Any:
         """Return the graph as OpenVINO's `Model`, for texts and tokens of any number."""
@@ -61,10 +64,7 @@ class Graph:
         return self._norm(op.add(self._linear(inner, f"{name}output.dense"), x), f"{name}output.")
 
     def _attention(self, x: Node, mask: Node, name: str) -> Node:
-        query, key, value = (
-            self._in_heads(self._linear(x, f"{name}{part}", by))
-            for part, by in (("query", (self._shape.width // self._shape.heads) ** -0.5), ("key", 1.0), ("value", 1.0))
-        )
+        query, key, value = (self._in_heads(self._linear(x, f"{name}{part}")) for part in ("query", "key", "value"))
         scores = op.clamp(op.add(op.matmul(query, key, False, True), mask), -MOST, MOST)
         shares = op.exp(scores)
         found = op.divide(op.matmul(shares, value, False, False), op.reduce_sum(shares, _places(3), True))
@@ -75,9 +75,9 @@ class Graph:
         parts = op.reshape(x, _places(0, 0, self._shape.heads, self._shape.width // self._shape.heads), True)
         return op.transpose(parts, _places(0, 2, 1, 3))
 
-    def _linear(self, x: Node, name: str, by: float = 1.0) -> Node:
-        """Return the layer of this name, its answers multiplied by `by`."""
-        weight, bias = (self._weights[f"{name}.{part}"] * np.float32(by) for part in ("weight", "bias"))
+    def _linear(self, x: Node, name: str) -> Node:
+        """Return the layer of this name."""
+        weight, bias = (self._weights[f"{name}.{part}"] for part in ("weight", "bias"))
         return op.add(op.matmul(x, _numbers(weight), False, True), _numbers(bias.reshape(1, 1, -1)))
 
     def _norm(self, x: Node, name: str) -> Node:

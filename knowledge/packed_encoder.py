@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge import heap
+from knowledge.bert_encoder import BertEncoder
 from knowledge.bert_folder import BertShape
-from knowledge.bert_tokens import BertTokens
 from knowledge.encoder_base import Batch
 from knowledge.packed_bert import PackedBert, Precision, exact
 
@@ -18,22 +18,19 @@ SHORT = 16
 """Texts of so few tokens, special ones counted, and questions are computed exactly: they cost little, and lose the most."""
 
 
-class PackedEncoder:
+class PackedEncoder(BertEncoder):
     """A plain BERT, in the given precision but for short texts and questions, whose layers keep nothing between calls."""
 
     def __init__(self, shape: BertShape, precision: Precision) -> None:
         """Read tokenizer and weights; raises what their libraries raise."""
-        self._tokens = BertTokens(shape)
-        self.tokenizer, self.unknown, self.max_tokens = self._tokens.tokenizer, self._tokens.unknown, self._tokens.most
-        self.count = self._tokens.count
-        self.dimension = shape.width
+        super().__init__(shape)
         self._bert = PackedBert(shape, precision)
         self._exact = PackedBert(shape, exact()) if precision == "int8" else self._bert
         heap.keep()
 
     def documents(self, texts: Sequence[str]) -> Iterator[Batch]:
         """Yield the batches of texts of documents in their order, the short ones last."""
-        tokens = self._tokens.of(texts)
+        tokens = self.tokens(texts)
         short = [place for place, ids in enumerate(tokens) if len(ids) <= SHORT]
         others = [place for place, ids in enumerate(tokens) if len(ids) > SHORT]
         try:
@@ -47,7 +44,7 @@ class PackedEncoder:
 
     def question(self, text: str) -> npt.NDArray[np.float32]:
         """Return the vector of a question, shape (1, dimension)."""
-        return self._exact.vectors(self._tokens.of([text]))
+        return self._exact.vectors(self.tokens([text]))
 
 
 def batches(counts: Sequence[int], limit: int) -> Iterator[list[int]]:

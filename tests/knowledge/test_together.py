@@ -45,6 +45,16 @@ def load(library: Library) -> list[Job]:
     return finish(library)
 
 
+def embedding(make: Make) -> tuple[Library, threading.Event]:
+    """Return a library in which all files are being embedded together, and what lets that go on."""
+    model = StubEmbedder()
+    model.gate = threading.Event()
+    library = waiting(make, model, {f"{name}.txt": story(name, 3) for name in NAMES})
+    library.load(lambda what, part: None)
+    reach(lambda: all(job.stage == "embedding" for job in library.jobs("default")))
+    return library, model.gate
+
+
 def test_small_texts_are_given_to_the_model_together(make: Make) -> None:
     model = Listening()
     library = waiting(make, model, {f"{name}.txt": story(name, 3) for name in NAMES})
@@ -71,27 +81,19 @@ def test_a_text_that_no_vector_can_be_made_of_fails_alone(make: Make) -> None:
 
 
 def test_one_that_is_cancelled_meanwhile_leaves_the_others(make: Make) -> None:
-    model = StubEmbedder()
-    model.gate = threading.Event()
-    library = waiting(make, model, {f"{name}.txt": story(name, 3) for name in NAMES})
-    library.load(lambda what, part: None)
-    reach(lambda: all(job.stage == "embedding" for job in library.jobs("default")))
+    library, gate = embedding(make)
     assert {job.detail for job in library.jobs("default")} == {"0 of 3 passages"}
     library.cancel(library.jobs("default")[1].id)
     library.remove("default", "plum.txt")
-    model.gate.set()
+    gate.set()
     assert [job.stage for job in finish(library)] == ["ready", "cancelled", "ready", "ready"]
     assert [document.name for document in library.documents("default")] == ["apple.txt", "cherry.txt", "quince.txt"]
     check_open(library)
 
 
 def test_closing_lets_all_of_them_begin_again_uncounted(make: Make) -> None:
-    model = StubEmbedder()
-    model.gate = threading.Event()
-    library = waiting(make, model, {f"{name}.txt": story(name, 3) for name in NAMES})
-    library.load(lambda what, part: None)
-    reach(lambda: all(job.stage == "embedding" for job in library.jobs("default")))
-    threading.Timer(0.1, model.gate.set).start()
+    library, gate = embedding(make)
+    threading.Timer(0.1, gate.set).start()
     library.close()
     library = make(load=False)
     assert {(job.stage, job.code) for job in library.jobs("default")} == {("waiting", "")}

@@ -1,4 +1,4 @@
-"""The tokens of texts for a plain BERT, by its tokenizer; who computes the texts' vectors, this module does not know."""
+"""What every encoder of a plain BERT has: its tokenizer, and the tokens of texts; how vectors are made, it does not know."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
 
 
-class BertTokens:
-    """A tokenizer that any number of threads may use. What was counted last is kept, for it is what is embedded next."""
+class BertEncoder:
+    """The part of `Encoder` that reads texts, for any number of threads; what was counted last is kept until it is embedded."""
 
     def __init__(self, shape: BertShape) -> None:
         """Read the tokenizer; raises what its library raises."""
         self.tokenizer = bert_folder.tokenizer(shape.folder)
         self.unknown: str | None = self.tokenizer.model.unk_token
+        self.dimension = shape.width
         plain, whole = (self.tokenizer.encode("ready", add_special_tokens=special).ids for special in (False, True))
         begin = whole.index(plain[0])
         self._before, self._behind = whole[:begin], whole[begin + len(plain) :]
-        self.most = shape.longest - len(self._before) - len(self._behind)
+        self.max_tokens = shape.longest - len(self._before) - len(self._behind)
         self._counted: Mapping[str, Encoding] = {}
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -29,14 +30,14 @@ class BertTokens:
         self._counted = found  # in one step: another thread sees the texts of one call
         return [len(found[text]) for text in texts]
 
-    def of(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each text, as many as the model reads, the special ones among them."""
         counted = self._counted
-        others = [text for text in texts if text not in counted]
-        if len(others) < len(texts):
+        others = self._found([text for text in texts if text not in counted])
+        if len(others) < len(set(texts)):
             self._counted = {}  # each is embedded once
-        found = {**counted, **self._found(others)} if others else counted
-        return [[*self._before, *found[text].ids[: self.most], *self._behind] for text in texts]
+        found = (others[text] if text in others else counted[text] for text in texts)
+        return [[*self._before, *one.ids[: self.max_tokens], *self._behind] for one in found]
 
     def _found(self, texts: Sequence[str]) -> "dict[str, Encoding]":
         return dict(zip(texts, self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False), strict=True))
